@@ -1,0 +1,92 @@
+/**
+ * The job of every example: clients move money at the same time between accounts that are kept in a JSON
+ * file. Money never comes or goes, so the total must stay what it was.
+ *
+ * A transfer changes the file twice, and each change is a read and a write. Without a lock, what others
+ * write between the two is lost.
+ */
+import {randomInt, randomUUID} from 'node:crypto';
+import {mkdtemp, readFile, rename, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {setTimeout} from 'node:timers/promises';
+import type {Lock} from '@databases/lock';
+
+/** Balances by the name of the account, in cents. */
+type Accounts = Record<string, number>;
+
+const ACCOUNTS = 10;
+const OPENING_BALANCE = 1_000_00;
+const CLIENTS = 20;
+const TRANSFERS_PER_CLIENT = 10;
+
+/** Runs `job` on a new accounts file and prints the total before and after. */
+export async function audit(title: string, job: (file: string) => Promise<void>): Promise<boolean> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'accounts-'));
+  try {
+    const file = path.join(directory, 'accounts.json');
+    await openAccounts(file);
+    const before = await total(file);
+    const start = performance.now();
+    await job(file);
+    const milliseconds = Math.round(performance.now() - start);
+    const after = await total(file);
+    console.log(`${title} (${milliseconds} ms)`);
+    console.log(`  total before: ${money(before)}`);
+    console.log(`  total after:  ${money(after)}`);
+    console.log(`  difference:   ${money(after - before)}`);
+    return after === before;
+  } finally {
+    await rm(directory, {recursive: true, force: true});
+  }
+}
+
+export async function openAccounts(file: string): Promise<void> {
+  const names = Array.from({length: ACCOUNTS}, (_, i) => `account ${i + 1}`);
+  await write(file, Object.fromEntries(names.map((name) => [name, OPENING_BALANCE])));
+}
+
+export async function total(file: string): Promise<number> {
+  return Object.values(await read(file)).reduce((sum, balance) => sum + balance, 0);
+}
+
+/** Many clients at once, each making one transfer after the other; every transfer under `lock`, if given. */
+export async function transfers(file: string, lock?: Lock): Promise<void> {
+  const names = Object.keys(await read(file));
+  const anyone = () => names[randomInt(names.length)] as string;
+
+  const client = async () => {
+    for (let i = 0; i < TRANSFERS_PER_CLIENT; i++) {
+      const [from, to, amount] = [anyone(), anyone(), randomInt(1, 100_00)];
+      if (lock === undefined) await transfer(file, from, to, amount);
+      else await lock.withLock(transfer, file, from, to, amount);
+    }
+  };
+  await Promise.all(Array.from({length: CLIENTS}, client));
+}
+
+async function transfer(file: string, from: string, to: string, amount: number): Promise<void> {
+  await change(file, from, -amount);
+  await change(file, to, amount);
+}
+
+async function change(file: string, name: string, amount: number): Promise<void> {
+  const accounts = await read(file);
+  // What a program does here takes time of its own: asks for an exchange rate, checks a limit.
+  await setTimeout(randomInt(1, 4));
+  accounts[name] = (accounts[name] ?? 0) + amount;
+  await write(file, accounts);
+}
+
+async function read(file: string): Promise<Accounts> {
+  return JSON.parse(await readFile(file, 'utf8')) as Accounts;
+}
+
+/** Never leaves half a file to a reader, with or without a lock. */
+async function write(file: string, accounts: Accounts): Promise<void> {
+  const temporary = `${file}.${randomUUID()}`;
+  await writeFile(temporary, JSON.stringify(accounts, null, 2));
+  await rename(temporary, file);
+}
+
+const money = (cents: number) => (cents / 100).toFixed(2).padStart(9);

@@ -1,0 +1,58 @@
+/**
+ * The errors a caller can meet. Recognise them by `code`, not by `instanceof`: the ES module and the
+ * CommonJS copy of this package have classes of their own, and both can be loaded in one process.
+ */
+
+/**
+ * - `ERR_LOCK_TIMEOUT`: the lock was not free within `timeoutMilliseconds`.
+ * - `ERR_LOCK_NOT_HELD`: something released a lock that it did not hold.
+ * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`.
+ */
+export type LockErrorCode = 'ERR_LOCK_TIMEOUT' | 'ERR_LOCK_NOT_HELD' | 'ERR_LOCK_POOLED';
+
+/** What every lock of this package fails with, except bad arguments, which are a `TypeError` or a `RangeError`. */
+export class LockError extends Error {
+  override readonly name: string = 'LockError';
+  readonly code: LockErrorCode;
+
+  constructor(code: LockErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What else a lock tells about a wait that ended, each a property of the error. */
+export interface LockTimeoutDetails {
+  readonly key?: unknown;
+}
+
+/** A caller waited for `timeoutMilliseconds` and has left the line; nobody else is affected. */
+export class LockTimeoutError extends LockError {
+  override readonly name = 'LockTimeoutError';
+  declare readonly code: 'ERR_LOCK_TIMEOUT';
+
+  readonly timeoutMilliseconds: number;
+
+  /** The key whose lock was waited for; only on errors of `LocksByKey`. */
+  declare readonly key?: unknown;
+
+  constructor(timeoutMilliseconds: number, details?: LockTimeoutDetails) {
+    super('ERR_LOCK_TIMEOUT', `Timed out waiting for lock after ${timeoutMilliseconds}ms`);
+    this.timeoutMilliseconds = timeoutMilliseconds;
+    Object.assign(this, details);
+  }
+}
+
+export const notHeldError = () =>
+  new LockError('ERR_LOCK_NOT_HELD', 'Cannot release a lock that is not held.');
+
+export const pooledError = () =>
+  new LockError('ERR_LOCK_POOLED', 'Cannot call Lock after returning the object to the pool.');
+
+/** `expected` completes the sentence "Expected ..."; bad input is named by its type and, where that is short, its value. */
+export const badTypeError = (expected: string, came: unknown) => {
+  const type = came === null ? 'null' : typeof came;
+  return new TypeError(
+    `Expected ${expected}, but got ${type === 'string' || type === 'bigint' ? `the ${type} ${String(came)}` : type}.`,
+  );
+};

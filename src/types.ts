@@ -1,0 +1,135 @@
+/** The contract: what every lock of this package promises, whatever it is made of. */
+
+/**
+ * A lock around asynchronous operations: one holder at a time, the others wait in line.
+ *
+ * Callers of one thread get the lock in the order in which they asked. It is not re-entrant: a holder
+ * that asks again waits for itself.
+ *
+ * Methods that return a promise report every error by rejecting. A wait that ends early takes
+ * nothing with it: the holder keeps the lock and the others their places.
+ */
+export interface Lock {
+  /**
+   * Acquires the lock, calls `fn(...args)`, and releases the lock once `fn` has returned or thrown and
+   * the promise (or other thenable) that it returned, if any, has settled.
+   *
+   * `fn` is never called before `withLock` returns, and it runs in the async context
+   * (`AsyncLocalStorage`) of this call.
+   *
+   * @returns what `fn` returned, after the lock was released.
+   * @throws (rejects with) what `fn` threw, after the lock was released.
+   * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
+   *   `timeoutMilliseconds`, counted from this call. `fn` is then never called.
+   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
+   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, when somebody called
+   *   {@link releaseLock} before `fn` was done, unless `fn` failed. If it was before `fn` began, `fn` is never called.
+   * @throws (rejects with) `TypeError` when `fn` is not a function. Nothing is queued.
+   *
+   * @example
+   * const total = await lock.withLock(async () => {
+   *   const balance = await read();
+   *   await write(balance + 1);
+   *   return balance + 1;
+   * });
+   */
+  withLock<TArgs extends unknown[], TResult>(
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+
+  /**
+   * Acquires the lock. Call {@link releaseLock} exactly once for each time that this resolved;
+   * {@link withLock} does so by itself and is the better choice nearly always.
+   *
+   * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
+   *   `timeoutMilliseconds`, counted from this call. There is then nothing to release.
+   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
+   */
+  acquireLock(): Promise<void>;
+
+  /**
+   * The same, and resolves to `task`: whatever the code that will hold the lock needs, so that it
+   * can be a function made once instead of a closure made for each call. A promise is no good task: it
+   * would be awaited with the lock held.
+   *
+   * @example
+   * const run = (task: Task) => task.run().finally(() => lock.releaseLock());
+   * await lock.acquireLock(task).then(run);
+   */
+  acquireLock<T>(task: T): Promise<T>;
+
+  /**
+   * Releases the lock and hands it to the next in line.
+   *
+   * It releases whatever acquisition is current, so call it exactly once for each `acquireLock`, and never
+   * inside `withLock`.
+   *
+   * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, when nothing is held.
+   * @throws `LockError`, `code: 'ERR_LOCK_POOLED'`, once {@link pool} has resolved.
+   */
+  releaseLock(): void;
+
+  /**
+   * Retires this lock object for good. Calls that come after this one fail; those that came before are
+   * served first, then the promise resolves. Never necessary: a lock that is no longer used is
+   * garbage collected like anything else.
+   *
+   * @throws (rejects with) `LockTimeoutError` when earlier callers were not done within the lock's
+   *   `timeoutMilliseconds`. The object is then usable again.
+   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, when it was called before.
+   */
+  pool(): Promise<void>;
+}
+
+/**
+ * A lock for each key. A key's lock exists only while somebody holds or awaits it. Everything said
+ * of {@link Lock} holds for each of them, and errors of a timeout have the `key`.
+ */
+export interface LocksByKey<TKey = unknown> {
+  /**
+   * Acquires the lock of `key`, calls `fn(...args)`, and releases the lock. See {@link Lock.withLock}.
+   *
+   * @example
+   * await locks.withLock(user.id, async () => { await save(user); });
+   */
+  withLock<TArgs extends unknown[], TResult>(
+    key: TKey,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+
+  /** Acquires the lock of `key`. See {@link Lock.acquireLock}. */
+  acquireLock(key: TKey): Promise<void>;
+
+  /** The same, and resolves to `task`. See {@link Lock.acquireLock}. */
+  acquireLock<T>(key: TKey, task: T): Promise<T>;
+
+  /**
+   * Releases the lock of `key`. See {@link Lock.releaseLock}.
+   *
+   * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, when nobody holds it.
+   */
+  releaseLock(key: TKey): void;
+}
+
+export interface LocksByKeyOptions<TKey = unknown> {
+  /**
+   * How long a caller waits for a key's lock, in milliseconds. Without it, or with `Infinity`, for
+   * ever; with `0`, not at all.
+   */
+  timeoutMilliseconds?: number | undefined;
+
+  /**
+   * Where the locks in use are kept; a new `Map` unless given. Its `get` decides which keys are the
+   * same. It must keep what was set until it is deleted: a store that forgets a lock in use lets a
+   * second holder in.
+   */
+  store?:
+    | {
+        get(key: TKey): Lock | undefined;
+        set(key: TKey, lock: Lock): unknown;
+        delete(key: TKey): unknown;
+      }
+    | undefined;
+}

@@ -1,0 +1,548 @@
+import {AsyncLocalStorage} from 'node:async_hooks';
+import type {ExecutionContext, TestFn} from 'ava';
+import type {Lock} from '../../src/index.js';
+import {deferred, settle, until, values, watch} from './async.js';
+
+type CreateLock = (timeoutMilliseconds?: number) => Lock;
+
+interface LockErrorLike extends Error {
+  code: string;
+  timeoutMilliseconds: number;
+}
+
+const timeoutOf50 = {
+  name: 'LockTimeoutError',
+  code: 'ERR_LOCK_TIMEOUT',
+  message: 'Timed out waiting for lock after 50ms',
+};
+const notHeld = {name: 'LockError', code: 'ERR_LOCK_NOT_HELD'};
+const pooled = {
+  name: 'LockError',
+  code: 'ERR_LOCK_POOLED',
+  message: 'Cannot call Lock after returning the object to the pool.',
+};
+
+/** Counts who is inside, and fails the test when it is ever more than one. */
+function room(t: ExecutionContext) {
+  let inside = 0;
+  return async (work: () => Promise<unknown> | undefined) => {
+    t.is(++inside, 1, 'two holders at once');
+    await work();
+    inside--;
+  };
+}
+
+/** What every lock promises, whichever memory it is in. One test at a time, for the sake of the times in them. */
+export function lockSuite({serial: test}: TestFn, createLock: CreateLock): void {
+  const isFree = (lock: Lock) => {
+    try {
+      lock.releaseLock();
+      return false;
+    } catch (error) {
+      return (error as LockErrorLike).code === 'ERR_LOCK_NOT_HELD';
+    }
+  };
+
+  test('withLock admits one caller at a time, in the order in which they asked', async (t) => {
+    const lock = createLock();
+    const enter = room(t);
+    const order: number[] = [];
+    await Promise.all(
+      Array.from({length: 50}, (_, caller) =>
+        lock.withLock(async () => {
+          await enter(async () => {
+            order.push(caller);
+            if (caller % 3 > 0) await settle();
+          });
+        }),
+      ),
+    );
+    t.deepEqual(
+      order,
+      Array.from({length: 50}, (_, caller) => caller),
+    );
+  });
+
+  test('withLock and acquireLock queue in one line', async (t) => {
+    const lock = createLock();
+    const order: string[] = [];
+    const calls = [
+      lock.withLock(() => order.push('withLock 1')),
+      lock.acquireLock().then(() => {
+        order.push('acquireLock 2');
+        lock.releaseLock();
+      }),
+      lock.withLock(() => order.push('withLock 3')),
+      lock.acquireLock('task').then(() => {
+        order.push('acquireLock 4');
+        lock.releaseLock();
+      }),
+    ];
+    await Promise.all(calls);
+    t.deepEqual(order, ['withLock 1', 'acquireLock 2', 'withLock 3', 'acquireLock 4']);
+  });
+
+  test('fn never runs inside the withLock call, whether the lock is free or not', async (t) => {
+    const lock = createLock();
+    const called: string[] = [];
+    const first = lock.withLock(() => called.push('first'));
+    const second = lock.withLock(() => called.push('second'));
+    t.deepEqual(called, []);
+    await Promise.all([first, second]);
+    t.deepEqual(called, ['first', 'second']);
+  });
+
+  test('fn runs in a microtask when the lock is free', async (t) => {
+    const lock = createLock();
+    let called = false;
+    void lock.withLock(() => {
+      called = true;
+    });
+    await Promise.resolve();
+    await Promise.resolve();
+    t.true(called);
+  });
+
+  test('withLock passes on the arguments, and what fn returns', async (t) => {
+    const lock = createLock();
+    const subtract = (a: number, b: number) => a - b;
+    const object = {};
+    t.is(await lock.withLock(subtract, 5, 3), 2);
+    t.is(await lock.withLock(async (a: number, b: number) => Promise.resolve(a - b), 5, 3), 2);
+    t.is(await lock.withLock(() => object), object);
+    t.is(await lock.withLock(() => null), null);
+    t.is(await lock.withLock(() => undefined), undefined);
+    const [first, second] = await Promise.all([
+      lock.withLock(() => subtract),
+      lock.withLock((o: object) => o, object),
+    ]);
+    t.is(first, subtract);
+    t.is(second, object);
+  });
+
+  for (const position of ['at once', 'after waiting']) {
+    const queueBehind = (lock: Lock) => {
+      if (position === 'after waiting') void lock.withLock(settle);
+    };
+
+    test(`a thenable that fn returns is awaited, ${position}`, async (t) => {
+      const lock = createLock();
+      queueBehind(lock);
+      let isInside = true;
+      const thenable = {
+        then(resolve: (value: string) => void) {
+          setImmediate(() => {
+            isInside = false;
+            resolve('from the thenable');
+          });
+        },
+      } as unknown as PromiseLike<string>;
+      const results = await Promise.all([
+        lock.withLock(() => thenable),
+        lock.withLock(() => isInside),
+      ]);
+      t.deepEqual(results, ['from the thenable', false]);
+    });
+
+    test(`a promise with a "then" of its own is awaited like any other, ${position}`, async (t) => {
+      const lock = createLock();
+      queueBehind(lock);
+      const promise = Promise.resolve('awaited');
+      promise.then = () => Promise.reject(new Error('never called'));
+      t.is(await lock.withLock(() => promise), 'awaited');
+      t.true(isFree(lock));
+    });
+
+    test(`fn is called with no "this", ${position}`, async (t) => {
+      const lock = createLock();
+      queueBehind(lock);
+      const self = await lock.withLock(function (this: unknown) {
+        return this;
+      });
+      t.is(self, undefined);
+    });
+
+    test(`what fn throws comes through unchanged, ${position}`, async (t) => {
+      const lock = createLock();
+      queueBehind(lock);
+      const error = new Error('mine');
+      const throws = () => {
+        throw error;
+      };
+      t.is(await t.throwsAsync(lock.withLock(throws)), error);
+      queueBehind(lock);
+      t.is(await t.throwsAsync(lock.withLock(async () => Promise.reject(error))), error);
+      queueBehind(lock);
+      const thrown = await lock
+        .withLock(async () => Promise.reject('a string'))
+        .catch((reason: unknown) => reason);
+      t.is(thrown, 'a string');
+      t.is(await lock.withLock(() => 'still works'), 'still works');
+    });
+
+    test(`a result whose "then" throws releases the lock, ${position}`, async (t) => {
+      const lock = createLock();
+      queueBehind(lock);
+      const error = new Error('from the getter');
+      const result = {
+        get then() {
+          throw error;
+        },
+      };
+      t.is(await t.throwsAsync(lock.withLock(() => result as unknown)), error);
+      t.is(await lock.withLock(() => 'still works'), 'still works');
+    });
+
+    test(`the lock has been released when withLock resolves or rejects, ${position}`, async (t) => {
+      const lock = createLock();
+      for (const fn of [
+        () => 1,
+        async () => settle(),
+        async () => Promise.reject(new Error('async')),
+        () => {
+          throw new Error('sync');
+        },
+      ]) {
+        queueBehind(lock);
+        const call: Promise<unknown> = lock.withLock<[], unknown>(fn);
+        const free = await call.then(
+          () => isFree(lock),
+          () => isFree(lock),
+        );
+        t.true(free);
+      }
+    });
+
+    test(`a call keeps its async context, ${position}`, async (t) => {
+      const storage = new AsyncLocalStorage<number>();
+      const lock = createLock(10_000);
+      queueBehind(lock);
+      const seen = await Promise.all(
+        [1, 2, 3, 4, 5, 6].map(async (id) =>
+          storage.run(id, async () => {
+            const inFunction = id % 2 === 0 ? await lock.withLock(() => storage.getStore()) : id;
+            const inAsyncFunction = await lock.withLock(async () => {
+              await settle();
+              return storage.getStore();
+            });
+            await lock.acquireLock();
+            const afterAcquire = storage.getStore();
+            lock.releaseLock();
+            return [id, inFunction, inAsyncFunction, afterAcquire];
+          }),
+        ),
+      );
+      for (const [id, ...others] of seen) t.deepEqual(others, [id, id, id]);
+    });
+  }
+
+  test('withLock with something that is not a function rejects and queues nothing', async (t) => {
+    const lock = createLock();
+    const notAFunction = 'not a function' as unknown as () => void;
+    const message = 'Expected a function to call, but got the string not a function.';
+    await t.throwsAsync(lock.withLock(notAFunction), {instanceOf: TypeError, message});
+    t.true(isFree(lock));
+    await lock.acquireLock();
+    await t.throwsAsync(lock.withLock(notAFunction), {instanceOf: TypeError, message});
+    lock.releaseLock();
+    t.true(isFree(lock));
+  });
+
+  test('acquireLock resolves to its task', async (t) => {
+    const lock = createLock();
+    const task = {name: 'task'};
+    t.is(await lock.acquireLock(task), task);
+    const waiting = lock.acquireLock(task);
+    const without = lock.acquireLock();
+    lock.releaseLock();
+    t.is(await waiting, task);
+    lock.releaseLock();
+    t.is(await without, undefined);
+    lock.releaseLock();
+  });
+
+  test('200,000 waiters with synchronous functions overflow no stack', async (t) => {
+    const lock = createLock();
+    let calls = 0;
+    const increment = () => {
+      calls++;
+    };
+    const waiters: Array<Promise<void>> = [];
+    for (let waiter = 0; waiter < 200_000; waiter++) waiters.push(lock.withLock(increment));
+    await Promise.all(waiters);
+    t.is(calls, 200_000);
+  });
+
+  // In 2.1.0 a waiter that timed out released the lock of the holder. The callers that come after it may
+  // themselves time out on a slow machine: what counts is that none of them is admitted.
+  test('a withLock that times out admits nobody', async (t) => {
+    const lock = createLock(50);
+    const enter = room(t);
+    const release = deferred();
+    const holder = lock.withLock(async () => enter(() => release.promise));
+    const called: string[] = [];
+    await t.throwsAsync(
+      lock.withLock(() => called.push('timed out')),
+      timeoutOf50,
+    );
+    const late = [1, 2, 3].map((n) =>
+      watch(lock.withLock(async () => enter(async () => void called.push(`late ${n}`)))),
+    );
+    await settle();
+    t.deepEqual(called, []);
+    release.resolve();
+    await holder;
+    await until(() => late.every((outcome) => outcome.length === 1));
+    t.false(called.includes('timed out'));
+    t.true(isFree(lock));
+  });
+
+  test('an acquireLock that times out admits nobody', async (t) => {
+    const lock = createLock(50);
+    await lock.acquireLock();
+    const error = await t.throwsAsync<LockErrorLike>(lock.acquireLock('task'), timeoutOf50);
+    t.is(error.timeoutMilliseconds, 50);
+    const later = watch(lock.acquireLock('later'));
+    await settle();
+    t.deepEqual(values(later), []);
+    lock.releaseLock();
+    await until(() => later.length === 1);
+    if (values(later).length > 0) lock.releaseLock();
+    t.true(isFree(lock));
+  });
+
+  test('a timeout in the middle of the line leaves the order of the others', async (t) => {
+    const lock = createLock(200);
+    const order: string[] = [];
+    const release = deferred();
+    const holder = lock.withLock(() => release.promise);
+    await t.throwsAsync(lock.withLock(() => order.push('timed out')));
+    const others = ['a', 'b', 'c'].map(async (name) => lock.withLock(() => order.push(name)));
+    release.resolve();
+    await Promise.all([holder, ...others]);
+    t.deepEqual(order, ['a', 'b', 'c']);
+  });
+
+  test("the time to a timeout counts from each caller's own call", async (t) => {
+    const lock = createLock(100);
+    await lock.acquireLock();
+    const waits = [];
+    for (let waiter = 0; waiter < 5; waiter++) {
+      const start = performance.now();
+      waits.push(
+        lock.acquireLock().then(
+          () => t.fail('acquired a lock that is held'),
+          () => performance.now() - start,
+        ),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+    for (const wait of await Promise.all(waits))
+      t.true(wait >= 100, `gave up after ${String(wait)} ms`);
+    lock.releaseLock();
+  });
+
+  test('100,000 waiters time out together', async (t) => {
+    const lock = createLock(50);
+    await lock.acquireLock();
+    const waiters: Array<Promise<unknown>> = [];
+    for (let waiter = 0; waiter < 100_000; waiter++)
+      waiters.push(lock.acquireLock().catch((error: unknown) => error));
+    const codes = new Set(
+      (await Promise.all(waiters)).map((error) => (error as LockErrorLike).code),
+    );
+    t.deepEqual([...codes], ['ERR_LOCK_TIMEOUT']);
+    lock.releaseLock();
+    t.true(isFree(lock));
+  });
+
+  test('with a timeout of 0 a caller gives up at once when the lock is taken', async (t) => {
+    const lock = createLock(0);
+    await lock.acquireLock();
+    const waiter = watch(lock.withLock(() => 'never'));
+    await Promise.resolve();
+    await Promise.resolve();
+    await Promise.resolve();
+    t.like(waiter, [
+      {error: {code: 'ERR_LOCK_TIMEOUT', message: 'Timed out waiting for lock after 0ms'}},
+    ]);
+    lock.releaseLock();
+    t.is(await lock.withLock(() => 'free'), 'free');
+  });
+
+  for (const timeout of [undefined, Infinity, 2_147_483_648, Number.MAX_VALUE]) {
+    test(`with a timeout of ${String(timeout)} a caller waits longer than others`, async (t) => {
+      const lock = createLock(timeout);
+      const other = createLock(50);
+      await lock.acquireLock();
+      await other.acquireLock();
+      const waiter = watch(lock.acquireLock('patient'));
+      await t.throwsAsync(other.acquireLock(), timeoutOf50);
+      t.deepEqual(waiter, []);
+      lock.releaseLock();
+      await settle();
+      t.deepEqual(waiter, [{value: 'patient'}]);
+      lock.releaseLock();
+    });
+  }
+
+  test('a bad timeout is refused when the lock is made', (t) => {
+    for (const bad of [NaN, -1, -Infinity]) {
+      t.throws(() => createLock(bad), {
+        instanceOf: RangeError,
+        message: `Expected timeoutMilliseconds to be 0 or more, but got ${bad}.`,
+      });
+    }
+    for (const bad of ['50', null, {}, 50n]) {
+      t.throws(() => createLock(bad as unknown as number), {
+        instanceOf: TypeError,
+        message: /^Expected timeoutMilliseconds to be a number, but got /,
+      });
+    }
+  });
+
+  test('releasing what is not held throws', async (t) => {
+    const lock = createLock();
+    t.throws(() => {
+      lock.releaseLock();
+    }, notHeld);
+    await lock.acquireLock();
+    lock.releaseLock();
+    t.throws(() => {
+      lock.releaseLock();
+    }, notHeld);
+    t.is(await lock.withLock(() => 'still works'), 'still works');
+  });
+
+  for (const position of ['at once', 'after waiting']) {
+    test(`a withLock that was released from inside leaves the next holder alone, ${position}`, async (t) => {
+      const lock = createLock();
+      if (position === 'after waiting') void lock.withLock(settle);
+      const next = deferred();
+      const fnError = new Error('mine');
+      const misuse = lock.withLock(async () => {
+        lock.releaseLock();
+        await settle();
+      });
+      const misuseAndFail = lock.withLock(async () => {
+        lock.releaseLock();
+        await settle();
+        throw fnError;
+      });
+      const victim = watch(lock.withLock(() => next.promise));
+      const afterVictim = watch(lock.withLock(() => 'after'));
+      await t.throwsAsync(misuse, notHeld);
+      t.is(await t.throwsAsync(misuseAndFail), fnError);
+      await settle();
+      t.deepEqual([victim, afterVictim], [[], []]);
+      next.resolve();
+      await settle();
+      t.deepEqual([victim, afterVictim], [[{value: undefined}], [{value: 'after'}]]);
+    });
+  }
+
+  test('a withLock whose lock is released before fn begins never calls it', async (t) => {
+    const lock = createLock();
+    const called: string[] = [];
+    const misused = [1, 2].map((n) => {
+      const call = lock.withLock(() => called.push(`misused ${n}`));
+      lock.releaseLock();
+      return call;
+    });
+    const next = lock.withLock(() => called.push('next'));
+    for (const call of misused) await t.throwsAsync(call, notHeld);
+    await next;
+    t.deepEqual(called, ['next']);
+  });
+
+  test('after pool() later calls fail at once, earlier ones are served first', async (t) => {
+    const lock = createLock();
+    await lock.acquireLock();
+    const earlier = watch(lock.withLock(() => 'earlier'));
+    const pool = watch(lock.pool());
+    await t.throwsAsync(
+      lock.withLock(() => 'later'),
+      pooled,
+    );
+    await t.throwsAsync(lock.acquireLock(), pooled);
+    await t.throwsAsync(lock.pool(), pooled);
+    t.deepEqual([earlier, pool], [[], []]);
+    lock.releaseLock();
+    await settle();
+    t.deepEqual([earlier, pool], [[{value: 'earlier'}], [{value: undefined}]]);
+    await t.throwsAsync(
+      lock.withLock(() => 'later'),
+      pooled,
+    );
+    await t.throwsAsync(lock.acquireLock(), pooled);
+    await t.throwsAsync(lock.pool(), pooled);
+    t.throws(() => {
+      lock.releaseLock();
+    }, pooled);
+  });
+
+  test('the holder that pool() waits for releases as ever', async (t) => {
+    const lock = createLock();
+    await lock.acquireLock();
+    const pool = watch(lock.pool());
+    await settle();
+    t.deepEqual(pool, []);
+    lock.releaseLock();
+    await settle();
+    t.deepEqual(pool, [{value: undefined}]);
+  });
+
+  test('a free lock is retired from the moment that pool() is called', async (t) => {
+    const lock = createLock();
+    const pool = lock.pool();
+    t.throws(() => {
+      lock.releaseLock();
+    }, pooled);
+    await t.throwsAsync(lock.acquireLock(), pooled);
+    await pool;
+  });
+
+  for (const timeout of [0, 50]) {
+    test(`a pool() that times out after ${timeout} ms leaves the holder its lock and the object usable`, async (t) => {
+      const lock = createLock(timeout);
+      await lock.acquireLock();
+      await t.throwsAsync(lock.pool(), {
+        code: 'ERR_LOCK_TIMEOUT',
+        message: `Timed out waiting for lock after ${timeout}ms`,
+      });
+      const next = watch(lock.withLock(() => 'usable'));
+      await settle();
+      t.deepEqual(values(next), []);
+      lock.releaseLock();
+      t.is(await lock.withLock(() => 'usable'), 'usable');
+      await lock.pool();
+      await t.throwsAsync(lock.acquireLock(), pooled);
+    });
+  }
+
+  test('a retired object drives no other lock', async (t) => {
+    const retired = createLock();
+    await retired.pool();
+    const locks = Array.from({length: 10}, () => createLock());
+    await Promise.all(locks.map(async (lock) => lock.acquireLock()));
+    t.throws(() => {
+      retired.releaseLock();
+    }, pooled);
+    await t.throwsAsync(retired.acquireLock(), pooled);
+    for (const lock of locks) lock.releaseLock();
+    t.pass();
+  });
+
+  test('a waiter that times out while pool() waits frees it only with the last caller', async (t) => {
+    const lock = createLock(100);
+    await lock.acquireLock();
+    const waiter = lock.withLock(() => 'never');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const pool = watch(lock.pool());
+    await t.throwsAsync(waiter, {code: 'ERR_LOCK_TIMEOUT'});
+    t.deepEqual(pool, []);
+    lock.releaseLock();
+    await settle();
+    t.deepEqual(pool, [{value: undefined}]);
+  });
+}
