@@ -7,8 +7,20 @@
  * - `ERR_LOCK_TIMEOUT`: the lock was not free within `timeoutMilliseconds`.
  * - `ERR_LOCK_NOT_HELD`: something released a lock that it did not hold.
  * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`.
+ *
+ * And of the lock across threads:
+ *
+ * - `ERR_LOCK_VERSION`: an incompatible version of this package made the buffer.
+ * - `ERR_LOCK_FULL`: too many threads use the lock.
+ * - `ERR_LOCK_UNSUPPORTED`: the platform lacks what the lock needs.
  */
-export type LockErrorCode = 'ERR_LOCK_TIMEOUT' | 'ERR_LOCK_NOT_HELD' | 'ERR_LOCK_POOLED';
+export type LockErrorCode =
+  | 'ERR_LOCK_TIMEOUT'
+  | 'ERR_LOCK_NOT_HELD'
+  | 'ERR_LOCK_POOLED'
+  | 'ERR_LOCK_VERSION'
+  | 'ERR_LOCK_FULL'
+  | 'ERR_LOCK_UNSUPPORTED';
 
 /** What every lock of this package fails with, except bad arguments, which are a `TypeError` or a `RangeError`. */
 export class LockError extends Error {
@@ -49,10 +61,6 @@ export const notHeldError = () =>
 export const pooledError = () =>
   new LockError('ERR_LOCK_POOLED', 'Cannot call Lock after returning the object to the pool.');
 
-/** `expected` completes the sentence "Expected ..."; bad input is named by its type and, where that is short, its value. */
-export const badTypeError = (expected: string, came: unknown) => {
-  const type = came === null ? 'null' : typeof came;
-  return new TypeError(
-    `Expected ${expected}, but got ${type === 'string' || type === 'bigint' ? `the ${type} ${String(came)}` : type}.`,
-  );
-};
+/** `expected` completes the sentence "Expected ..."; what came is named by its type. */
+export const badTypeError = (expected: string, came: unknown) =>
+  new TypeError(`Expected ${expected}, but got ${came === null ? 'null' : typeof came}.`);

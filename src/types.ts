@@ -133,3 +133,24 @@ export interface LocksByKeyOptions<TKey = unknown> {
       }
     | undefined;
 }
+
+/** A lock in memory that the threads of a process share. Everything said of {@link Lock} holds for it. */
+export interface SharedLock extends Lock {
+  /** Give this to other threads, for their own `createLock(timeoutMilliseconds, {buffer})`. */
+  readonly buffer: SharedArrayBuffer;
+}
+
+export interface SharedLockOptions {
+  /**
+   * The `buffer` of the lock to use. Without this key a new lock is made; with the key, but without a lock's buffer,
+   * `createLock` throws.
+   */
+  buffer?: SharedArrayBuffer;
+
+  /**
+   * Called when a caller of this object gets the lock from a thread that ended while it held it, with that
+   * thread's id, before the caller's code goes on. What the lock protects may be half changed then. What it
+   * throws is reported as an uncaught error, and changes nothing.
+   */
+  onAbandoned?: ((info: {threadId: number}) => void) | undefined;
+}

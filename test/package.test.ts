@@ -36,6 +36,14 @@ const ENTRIES: readonly Entry[] = [
     consumer: 'consumer.ts',
     imports: [],
   },
+  {
+    specifier: '@databases/lock/shared',
+    file: 'shared/index',
+    exports: ['LockError', 'LockTimeoutError', 'createLock'],
+    program: 'sharedProgram.cjs',
+    consumer: 'sharedConsumer.ts',
+    imports: ['node:worker_threads'],
+  },
 ];
 
 /** The examples of the documentation of 2.1.0, word for word, in test/package/documented. */

@@ -106,12 +106,12 @@ export class LineLock implements Lock {
   /** @returns a promise if `waiter` has to wait, or cannot even do that; `undefined` if it holds the lock now */
   #enter(waiter: Waiter): Promise<unknown> | undefined {
     if (this.#closer !== undefined) return Promise.reject(pooledError());
-    if (this.#line.tryEnter(waiter)) {
-      this.#callers++;
-      return undefined;
-    }
-    if (this.#givesUpAtOnce()) return Promise.reject(this.#timeoutError(0));
     this.#callers++;
+    if (this.#line.tryEnter(waiter)) return undefined;
+    if (this.#givesUpAtOnce()) {
+      this.#callerGone();
+      return Promise.reject(this.#timeoutError(0));
+    }
     const admission = waiter.wait(this.#deadlines);
     this.#line.join(waiter);
     return admission;

@@ -239,7 +239,7 @@ export function lockSuite({serial: test}: TestFn, createLock: CreateLock): void 
   test('withLock with something that is not a function rejects and queues nothing', async (t) => {
     const lock = createLock();
     const notAFunction = 'not a function' as unknown as () => void;
-    const message = 'Expected a function to call, but got the string not a function.';
+    const message = 'Expected a function to call, but got string.';
     await t.throwsAsync(lock.withLock(notAFunction), {instanceOf: TypeError, message});
     t.true(isFree(lock));
     await lock.acquireLock();

@@ -1,0 +1,6 @@
+/** The lock across the threads of a process. */
+
+export {createLock} from './atomicsLock.js';
+export {LockError, LockTimeoutError} from '../errors.js';
+export type {LockErrorCode} from '../errors.js';
+export type {Lock, SharedLock, SharedLockOptions} from '../types.js';

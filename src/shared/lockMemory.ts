@@ -1,0 +1,492 @@
+/**
+ * The shared lock's memory: its layout, and every atomic step on it. No other file touches it.
+ *
+ * All threads of a lock see one **word**, which says who owns the lock, and a **slot** for each thread,
+ * which says who waits. A thread waits with a ticket in its slot, parked on a cell of its own, so that a
+ * wake-up reaches exactly the thread that it is meant for.
+ *
+ *     word    | turn: 21 bits | ABANDONED | WAITERS | RESERVED | slot: 8 bits |
+ *
+ * States of the word:
+ *
+ * - FREE: the slot is 0. Any thread may take the lock.
+ * - HELD: the slot, counted from 1, owns the lock. Only its thread may release it, and only after that thread
+ *   has ended may another take it over.
+ * - RESERVED: nobody owns the lock, and the slot's thread has been woken to take it. A courtesy: every
+ *   thread that has watched it lie for `RESERVATION_MILLISECONDS` may take it.
+ *
+ * What must hold:
+ *
+ * - Only a compare-and-exchange of the whole word makes an owner, and each new owner is a new turn, so
+ *   that whoever compares is not fooled by a word that was away and has come back.
+ * - WAITERS is set whenever a parked thread has a ticket that it put there while it saw the word taken.
+ *   Only the owner clears it, and looks for tickets again afterwards.
+ * - ABANDONED is set from when a dead owner's lock is taken over until its heir has been told.
+ */
+
+const MAGIC = 0x4c6f636b;
+const VERSION = 1;
+
+/** How many threads can use one lock at a time. */
+export const SLOTS = 128;
+
+/** How often a thread can be found alive without doing anything for it. */
+export const TOKENS = 4;
+
+// The header, in cells of 32 bits. The word has a cache line to itself.
+const MAGIC_CELL = 0;
+const VERSION_CELL = 1;
+const ID_THREAD = 2;
+const ID_SERIAL = 3;
+const TICKETS = 4; // the last ticket that was given out
+const SLOTS_IN_USE = 5; // slots from here on have never been used
+const INQUIRED_AT = 6; // when a thread last began to ask whether the owner is alive
+const WORD = 16;
+const HEADER_CELLS = 32;
+
+// A slot.
+const THREAD = 0; // whose it is: a thread id and one of the states below, or FREE_SLOT
+const TICKET = 1; // since when it waits; 0 while it does not
+const PARKED_AT = 2; // the thread parks on this cell; it changes with each wake-up
+const FIRST_TOKEN = 3;
+const SLOT_CELLS = 16;
+
+const BYTES = (HEADER_CELLS + SLOTS * SLOT_CELLS) * Int32Array.BYTES_PER_ELEMENT;
+
+// The word.
+const SLOT_MASK = 0xff;
+const RESERVED = 0x100;
+const WAITERS = 0x200;
+const ABANDONED = 0x400;
+const ONE_TURN = 0x800;
+const STATE_MASK = SLOT_MASK | RESERVED;
+const TURN_MASK = -ONE_TURN;
+
+/**
+ * States of a slot, beside the thread id in `THREAD`.
+ *
+ * - FREE_SLOT: no thread, no ticket, and no token that is armed or being spent.
+ * - IN_USE: the thread attached, and lives as far as anybody knows.
+ * - DIED_HOLDING: the thread died as the owner, and no caller has been told yet.
+ * - DEAD: the thread died, and there is nothing to tell, or somebody was told.
+ * - CLEANING: the named thread, and no other, is making the slot of a dead one its own, or free.
+ */
+const FREE_SLOT = 0;
+const IN_USE = 1;
+const DIED_HOLDING = 2;
+const DEAD = 3;
+const CLEANING = 4;
+const STATE_BITS = 3;
+const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
+const stateOf = (thread: number) => thread & ((1 << STATE_BITS) - 1);
+const idOf = (thread: number) => thread >> STATE_BITS;
+
+/**
+ * States of a presence token: a wait that the thread left on the token's cell, and that ends only when it is
+ * notified, or with the thread.
+ *
+ * - SPENT: there may be a wait or not. Says nothing about the thread.
+ * - ARMED: there is a wait, if there is a thread. Whoever changes it to its own SPENDING may notify.
+ * - SPENDING, a negative number of the asker's own: between that and the answer the slot must not change
+ *   hands, or the notification could end a wait of the next thread, which would then look dead.
+ */
+const SPENT = 0;
+const ARMED = 1;
+const spendingBy = (threadId: number) => -1 - threadId;
+
+/** The word as it was seen, to be compared and exchanged later. */
+export type Word = number;
+
+export const isFree = (word: Word) => (word & SLOT_MASK) === 0;
+export const isReserved = (word: Word) => (word & RESERVED) !== 0;
+export const isHeld = (word: Word) => !isFree(word) && !isReserved(word);
+export const hasWaiters = (word: Word) => (word & WAITERS) !== 0;
+export const isAbandoned = (word: Word) => (word & ABANDONED) !== 0;
+/** Whether the same slot has the same turn; who else waits may have changed. */
+export const isSameTurn = (a: Word, b: Word) => ((a ^ b) & ~(WAITERS | ABANDONED)) === 0;
+/** Whether nobody else had the lock between the turns of `earlier` and `later`, both of the same owner. */
+export const isOneTenure = (earlier: Word, later: Word) => {
+  const turns = ((later & TURN_MASK) - (earlier & TURN_MASK)) | 0;
+  return turns === 0 || turns === ONE_TURN;
+};
+
+export class LockMemory {
+  readonly buffer: SharedArrayBuffer;
+  readonly #cells: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.#cells = new Int32Array(buffer);
+  }
+
+  /** A free lock in memory of its own. The two numbers together are its id: no two locks may share them. */
+  static create(thread: number, serial: number): LockMemory {
+    const memory = new LockMemory(new SharedArrayBuffer(BYTES));
+    const cells = memory.#cells;
+    cells[VERSION_CELL] = VERSION;
+    cells[ID_THREAD] = thread;
+    cells[ID_SERIAL] = serial;
+    cells[MAGIC_CELL] = MAGIC;
+    return memory;
+  }
+
+  /** Whether `buffer` is a lock's, of whichever version. */
+  static isLock(buffer: SharedArrayBuffer): boolean {
+    if (buffer.byteLength < HEADER_CELLS * Int32Array.BYTES_PER_ELEMENT) return false;
+    return new Int32Array(buffer, 0, HEADER_CELLS)[MAGIC_CELL] === MAGIC;
+  }
+
+  static isOfThisVersion(buffer: SharedArrayBuffer): boolean {
+    const version = new Int32Array(buffer, 0, HEADER_CELLS)[VERSION_CELL];
+    return version === VERSION && buffer.byteLength === BYTES;
+  }
+
+  get id(): string {
+    return `${this.#cells[ID_THREAD] ?? 0}/${this.#cells[ID_SERIAL] ?? 0}`;
+  }
+
+  // The word
+
+  read(): Word {
+    return Atomics.load(this.#cells, WORD);
+  }
+
+  /** Makes `slot` the owner if the lock is free or reserved for it. @returns the word then, or `undefined` */
+  tryTake(slot: number): Word | undefined {
+    const word = this.read();
+    return isFree(word) || (word & STATE_MASK) === (RESERVED | (slot + 1))
+      ? this.take(slot, word)
+      : undefined;
+  }
+
+  /** Makes `slot` the owner if the word is still `word`, whoever it names. */
+  take(slot: number, word: Word, flags = 0): Word | undefined {
+    const taken = ((word & ~STATE_MASK) + ONE_TURN) | (slot + 1) | flags | 0;
+    return this.#exchange(word, taken) ? taken : undefined;
+  }
+
+  owns(slot: number, word: Word): boolean {
+    return (word & STATE_MASK) === slot + 1;
+  }
+
+  isReservedFor(slot: number, word: Word): boolean {
+    return (word & STATE_MASK) === (RESERVED | (slot + 1));
+  }
+
+  /** Frees the lock if the word is still `word`, and nobody waits by that. @returns the word then, or `undefined` */
+  tryFree(word: Word): Word | undefined {
+    const freed = word & ~STATE_MASK;
+    return !hasWaiters(word) && this.#exchange(word, freed) ? freed : undefined;
+  }
+
+  /**
+   * Gives up the ownership or the reservation that `word` shows, in favour of the thread that has waited longest,
+   * which is woken. With `reserve` the lock is kept for it, otherwise it may find that another was quicker.
+   *
+   * @returns the word that it left; `undefined` if the word was no longer `word`, and nothing happened
+   */
+  handOn(word: Word, reserve: boolean): Word | undefined {
+    let from = word;
+    let left: Word | undefined;
+    for (;;) {
+      const next = this.#longestWaiting();
+      const kept = from & ~(STATE_MASK | WAITERS);
+      // A lapsed reservation is a turn, too, lest a second one for the same slot look as old as the first.
+      const turn = isReserved(from) ? (kept + ONE_TURN) | 0 : kept;
+      if (next === undefined) {
+        if (!this.#exchange(from, turn)) return left;
+        // Somebody may have come while WAITERS was still set, and not set it again.
+        this.wakeNext();
+        return turn;
+      }
+      const to = turn | WAITERS | (reserve ? RESERVED | (next.slot + 1) : 0);
+      if (!this.#exchange(from, to)) return left;
+      left = to;
+      if (this.#callUp(next)) return left;
+      // It withdrew before it could see that it was chosen.
+      if (!reserve) {
+        this.wakeNext();
+        return left;
+      }
+      from = left;
+    }
+  }
+
+  /** Wakes the thread that has waited longest, if any does. */
+  wakeNext(): void {
+    for (;;) {
+      const next = this.#longestWaiting();
+      if (next === undefined || this.#callUp(next)) return;
+    }
+  }
+
+  #exchange(word: Word, replacement: Word): boolean {
+    return Atomics.compareExchange(this.#cells, WORD, word, replacement) === word;
+  }
+
+  // Waiting
+
+  /** A place in the order in which threads began to wait. */
+  drawTicket(): number {
+    // 0 stands for none.
+    return (Atomics.add(this.#cells, TICKETS, 1) + 1) | 0 || this.drawTicket();
+  }
+
+  /**
+   * Shows that `slot` waits since `ticket`, unless the lock can be taken right away.
+   *
+   * @returns whether it was taken: the word then, or `undefined`
+   */
+  wait(slot: number, ticket: number): Word | undefined {
+    Atomics.store(this.#cells, slotCell(slot, TICKET), ticket);
+    for (;;) {
+      const word = this.read();
+      if (isFree(word) || this.isReservedFor(slot, word)) {
+        const taken = this.take(slot, word);
+        if (taken === undefined) continue;
+        return taken;
+      }
+      if (hasWaiters(word) || this.#exchange(word, word | WAITERS)) return undefined;
+    }
+  }
+
+  /** The thread of `slot` has the lock, and waits no more. */
+  stopWaiting(slot: number): void {
+    Atomics.store(this.#cells, slotCell(slot, TICKET), 0);
+  }
+
+  /** The thread of `slot` no longer wants to wait. Passes on what it may have been chosen for. */
+  withdraw(slot: number, ticket: number): void {
+    const wasChosen =
+      Atomics.compareExchange(this.#cells, slotCell(slot, TICKET), ticket, 0) !== ticket;
+    this.decline(slot, wasChosen);
+  }
+
+  /** The thread of `slot` was woken, or may have been, and does not want the lock. */
+  decline(slot: number, wasChosen = true): void {
+    const word = this.read();
+    if (this.isReservedFor(slot, word)) this.handOn(word, true);
+    else if (wasChosen && isFree(word) && hasWaiters(word)) this.wakeNext();
+  }
+
+  /** How often `slot` has been woken. */
+  wakeUps(slot: number): number {
+    return Atomics.load(this.#cells, slotCell(slot, PARKED_AT));
+  }
+
+  /** Resolves when `slot` is woken; `undefined` if it has been since `wakeUps`. */
+  park(slot: number, wakeUps: number): Promise<unknown> | undefined {
+    const wait = Atomics.waitAsync(this.#cells, slotCell(slot, PARKED_AT), wakeUps);
+    return wait.async ? wait.value : undefined;
+  }
+
+  countWaiting(): number {
+    let count = 0;
+    for (let slot = Atomics.load(this.#cells, SLOTS_IN_USE) - 1; slot >= 0; slot--) {
+      if (Atomics.load(this.#cells, slotCell(slot, TICKET)) !== 0) count++;
+    }
+    return count;
+  }
+
+  #longestWaiting(): {slot: number; ticket: number} | undefined {
+    let longest: {slot: number; ticket: number} | undefined;
+    for (let slot = Atomics.load(this.#cells, SLOTS_IN_USE) - 1; slot >= 0; slot--) {
+      const ticket = Atomics.load(this.#cells, slotCell(slot, TICKET));
+      if (ticket === 0) continue;
+      // Tickets wrap around, so that only their distance tells which is the older.
+      if (longest === undefined || ((ticket - longest.ticket) | 0) < 0) longest = {slot, ticket};
+    }
+    return longest;
+  }
+
+  /** Takes a waiting thread out of the line and wakes it: it comes back by itself if it still has to wait. */
+  #callUp({slot, ticket}: {slot: number; ticket: number}): boolean {
+    const chosen =
+      Atomics.compareExchange(this.#cells, slotCell(slot, TICKET), ticket, 0) === ticket;
+    if (chosen) this.#wake(slot);
+    return chosen;
+  }
+
+  #wake(slot: number): void {
+    Atomics.add(this.#cells, slotCell(slot, PARKED_AT), 1);
+    Atomics.notify(this.#cells, slotCell(slot, PARKED_AT));
+  }
+
+  // Dead owners
+
+  /** The slot that `word` names, and the thread of it, as far as it is known. */
+  ownerOf(word: Word): {slot: number; threadId: number; hasDied: boolean} {
+    const slot = (word & SLOT_MASK) - 1;
+    const thread = Atomics.load(this.#cells, slotCell(slot, THREAD));
+    return {slot, threadId: idOf(thread), hasDied: stateOf(thread) === DIED_HOLDING};
+  }
+
+  /**
+   * The thread that owns the lock by `word` has ended: makes `slot` the owner instead, or without a slot frees the
+   * lock and wakes who has waited longest. Of several threads that try, one succeeds.
+   *
+   * @returns the word then, or `undefined`
+   */
+  takeOver(word: Word, slot?: number): Word | undefined {
+    // First it is written down that the thread died, so that it is known whatever happens to the heir.
+    const owner = this.ownerOf(word);
+    const cell = slotCell(owner.slot, THREAD);
+    const alive = slotState(owner.threadId, IN_USE);
+    const died = slotState(owner.threadId, DIED_HOLDING);
+    for (;;) {
+      const now = this.read();
+      if (!isSameTurn(word, now)) return undefined;
+      const before = Atomics.compareExchange(this.#cells, cell, alive, died);
+      if (before !== alive && before !== died) return undefined;
+      if (slot !== undefined) {
+        const taken = this.take(slot, now, ABANDONED);
+        if (taken !== undefined) return taken;
+      } else {
+        const freed = ((now & ~STATE_MASK) + ONE_TURN) | ABANDONED;
+        if (!this.#exchange(now, freed | 0)) continue;
+        this.wakeNext();
+        return freed | 0;
+      }
+    }
+  }
+
+  /**
+   * The owner tells its caller of each thread that died as owner, and that it is told.
+   *
+   * @param threadId the owner's thread
+   */
+  tellAbandoned(threadId: number, tell: (threadId: number) => void): void {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const cell = slotCell(slot, THREAD);
+      const thread = Atomics.load(this.#cells, cell);
+      if (stateOf(thread) !== DIED_HOLDING) continue;
+      tell(idOf(thread));
+      // Nobody but the owner changes this state.
+      Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
+      const isClean = this.#clean(slot);
+      Atomics.store(this.#cells, cell, isClean ? FREE_SLOT : slotState(idOf(thread), DEAD));
+    }
+    Atomics.and(this.#cells, WORD, ~ABANDONED);
+  }
+
+  /** Whether it is this thread's turn to ask about the owner. One asks for all, so often at most. */
+  mayInquire(now: number, intervalMilliseconds: number): boolean {
+    const last = Atomics.load(this.#cells, INQUIRED_AT);
+    const elapsed = (now - last) | 0;
+    if (elapsed >= 0 && elapsed < intervalMilliseconds) return false;
+    return Atomics.compareExchange(this.#cells, INQUIRED_AT, last, now | 0) === last;
+  }
+
+  // Presence tokens
+
+  /** Arms a token of the thread's own slot. Resolves when it was spent, and can be armed again. */
+  armToken(slot: number, token: number): Promise<unknown> {
+    const cell = slotCell(slot, FIRST_TOKEN + token);
+    for (;;) {
+      let seen = Atomics.load(this.#cells, cell);
+      const wait = Atomics.waitAsync(this.#cells, cell, seen);
+      if (!wait.async) continue;
+      // Only now that the wait is there. An asker may still be turning SPENDING into SPENT.
+      while (Atomics.compareExchange(this.#cells, cell, seen, ARMED) !== seen) {
+        seen = Atomics.load(this.#cells, cell);
+      }
+      return wait.value;
+    }
+  }
+
+  /**
+   * Asks, with one of the first `count` tokens of `slot`, whether its thread is alive. A thread that is too busy to
+   * arm it again is alive until it has ended; a token that is not armed says nothing.
+   *
+   * @param askerId the asking thread
+   * @returns `undefined` if no token is armed
+   */
+  spendToken(slot: number, count: number, askerId: number): boolean | undefined {
+    for (let token = 0; token < count; token++) {
+      const cell = slotCell(slot, FIRST_TOKEN + token);
+      const spending = spendingBy(askerId);
+      if (Atomics.compareExchange(this.#cells, cell, ARMED, spending) !== ARMED) continue;
+      const isAlive = Atomics.notify(this.#cells, cell, 1) > 0;
+      Atomics.compareExchange(this.#cells, cell, spending, SPENT);
+      return isAlive;
+    }
+    return undefined;
+  }
+
+  // Slots
+
+  /** Gives the calling thread a slot. @returns `undefined` if as many threads as there are slots have one and live */
+  attach(threadId: number): number | undefined {
+    const mine = slotState(threadId, IN_USE);
+    const slot =
+      this.#findSlot((thread) => thread === mine) ??
+      this.#findSlot((thread, cell) => {
+        if (thread !== FREE_SLOT) return false;
+        return Atomics.compareExchange(this.#cells, cell, FREE_SLOT, mine) === FREE_SLOT;
+      }) ??
+      this.#findSlot((thread, cell, slot) => this.#reclaim(slot, cell, thread, threadId));
+    if (slot === undefined) return undefined;
+    // What an earlier line of this thread may have left.
+    this.#clean(slot);
+    let used = Atomics.load(this.#cells, SLOTS_IN_USE);
+    while (used <= slot) {
+      used = Atomics.compareExchange(this.#cells, SLOTS_IN_USE, used, slot + 1);
+    }
+    return slot;
+  }
+
+  /** The thread of `slot` has no lock object left, and no caller. */
+  detach(slot: number, threadId: number): void {
+    // A lock whose holder can no longer be reached is held for as long as the thread lives.
+    if (this.owns(slot, this.read())) return;
+    const isClean = this.#clean(slot);
+    this.decline(slot);
+    this.#wake(slot);
+    const cell = slotCell(slot, THREAD);
+    if (isClean) {
+      Atomics.compareExchange(this.#cells, cell, slotState(threadId, IN_USE), FREE_SLOT);
+    }
+  }
+
+  #findSlot(isIt: (thread: number, cell: number, slot: number) => boolean): number | undefined {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const cell = slotCell(slot, THREAD);
+      if (isIt(Atomics.load(this.#cells, cell), cell, slot)) return slot;
+    }
+    return undefined;
+  }
+
+  /** Makes a dead thread's slot the calling thread's own. */
+  #reclaim(slot: number, cell: number, thread: number, threadId: number): boolean {
+    const word = this.read();
+    // Its lock has to be taken over first, and its death told.
+    if (isHeld(word) && this.owns(slot, word)) return false;
+    const isDead =
+      stateOf(thread) === DEAD ||
+      (stateOf(thread) === IN_USE && this.spendToken(slot, TOKENS, threadId) === false);
+    if (!isDead) return false;
+    const cleaning = slotState(threadId, CLEANING);
+    if (Atomics.compareExchange(this.#cells, cell, thread, cleaning) !== thread) return false;
+    const isClean = this.#clean(slot);
+    const next = isClean ? slotState(threadId, IN_USE) : slotState(idOf(thread), DEAD);
+    Atomics.store(this.#cells, cell, next);
+    return isClean;
+  }
+
+  /** Ends what is left of the waits of `slot`. @returns whether nobody is about to end one of them */
+  #clean(slot: number): boolean {
+    this.stopWaiting(slot);
+    let isClean = true;
+    for (let token = 0; token < TOKENS; token++) {
+      const cell = slotCell(slot, FIRST_TOKEN + token);
+      const before = Atomics.compareExchange(this.#cells, cell, ARMED, SPENT);
+      if (before === ARMED) Atomics.notify(this.#cells, cell);
+      else if (before !== SPENT) isClean = false;
+    }
+    return isClean;
+  }
+}
+
+function slotCell(slot: number, field: number): number {
+  return HEADER_CELLS + slot * SLOT_CELLS + field;
+}

@@ -1,0 +1,369 @@
+import type {LockTimeoutDetails} from '../errors.js';
+import type {Line} from '../line/lineLock.js';
+import {WaitQueue} from '../line/waitQueue.js';
+import type {Waiter} from '../line/waiter.js';
+import {
+  TOKENS,
+  hasWaiters,
+  isAbandoned,
+  isFree,
+  isHeld,
+  isOneTenure,
+  isReserved,
+  isSameTurn,
+  type LockMemory,
+  type Word,
+} from './lockMemory.js';
+import {
+  now,
+  pause,
+  reportUncaught,
+  sharedNow,
+  startTimer,
+  stopTimer,
+  threadId,
+  type Timer,
+} from './platform.js';
+import {ownerHasEnded} from './presence.js';
+
+/** Looks at a taken word before parking. Less than parking and being woken costs, by far. */
+const SPINS = 50;
+
+/** How long a thread keeps the lock for its own line while other threads wait. */
+const KEEP_MILLISECONDS = 1;
+
+/** A critical section that takes less than this on average is quick, and so many of them need no look at the clock. */
+const QUICK_MILLISECONDS = 0.02;
+const QUICK_PASSES = 8;
+
+/** How long a thread that was woken to take the lock has for that before others may. */
+const RESERVATION_MILLISECONDS = 5;
+
+/** An owner that has not changed for this long is asked after, by callers who do not wait that long themselves. */
+const SUSPICIOUS_MILLISECONDS = 100;
+
+/** All threads together ask after an owner this often. */
+const INQUIRY_MILLISECONDS = 200;
+
+/** A parked thread looks at the word this often, the more seldom the more threads are parked. */
+const LOOK_MILLISECONDS = {least: 100, perThread: 12, most: 750};
+
+/** The lock object of a waiter, as the line of another copy of this package may see it. */
+interface Told {
+  readonly onAbandoned: ((info: {threadId: number}) => void) | undefined;
+}
+
+/**
+ * The line of one thread for a lock in shared memory. Its first waiter competes with those of the other threads for the
+ * shared word; while this thread has the word, it is passed along the line.
+ *
+ * The line is always in one of these states:
+ *
+ * - idle: no holder, nobody in line.
+ * - holding: a `holder`. This thread owns the word.
+ * - competing: no holder, somebody in line. The thread is parked, and looks at the word now and then; it stays alive.
+ *
+ * Passing the lock inside a thread costs next to nothing and waking another thread a lot, so a thread keeps the word for
+ * its own line for a while although others wait: lock cohorting (Dice, Marathe and Shavit, "Lock Cohorting", ACM TOPC 2015).
+ */
+export class SharedLine implements Line {
+  holder: Waiter | undefined;
+  readonly #queue = new WaitQueue();
+  readonly #memory: LockMemory;
+  readonly #slot: number;
+
+  /** What waits on the memory, for as long as the thread lives, must not keep an unused line from being collected. */
+  readonly #self = new WeakRef(this);
+
+  /** Since when this thread competes, in the order of all; kept until it has the word. 0 while it does not compete. */
+  #ticket = 0;
+  /** Whether there is a wait on this thread's cell. It cannot be taken back, so it is there for the next time, too. */
+  #isParked = false;
+  #lookTimer: Timer | undefined;
+
+  /** Since when this thread has had the word while others waited, with nobody else in between. */
+  #contestedSince: number | undefined;
+  /** How often it has kept the word since it read the clock, and how often it will before it does so again. */
+  #passes = 0;
+  #passesPerReading = 1;
+  #clockReadAt = 0;
+
+  /** The word when this thread last took it, and when it last freed it with nobody waiting. */
+  #lastOwned: Word = 0;
+  #lastFreed: Word = 0;
+
+  /** A word that this thread left to others, and will hand on if it finds it still the same. */
+  #left: Word = 0;
+  #leftTimer: Timer | undefined;
+
+  /** The word as this thread last saw it in the hand of others, and since when. */
+  #seen: Word = 0;
+  #seenSince = 0;
+  #isInquiring = false;
+
+  constructor(memory: LockMemory, slot: number) {
+    this.#memory = memory;
+    this.#slot = slot;
+    for (let token = 0; token < TOKENS; token++) SharedLine.#keepArmed(this.#self, token);
+  }
+
+  static #keepArmed(self: WeakRef<SharedLine>, token: number): void {
+    const line = self.deref();
+    if (line === undefined) return;
+    const spent = line.#memory.armToken(line.#slot, token);
+    void spent.then(() => SharedLine.#keepArmed(self, token));
+  }
+
+  tryEnter(waiter: Waiter): boolean {
+    if (this.holder !== undefined || this.#queue.first !== undefined) return false;
+    const word =
+      // The common case, in one step: nobody has touched the word since this thread freed it.
+      this.#memory.take(this.#slot, this.#lastFreed) ?? this.#spin() ?? this.#takeFromTheAbsent();
+    if (word === undefined) return false;
+    this.#hold(waiter, word);
+    return true;
+  }
+
+  join(waiter: Waiter): void {
+    this.#queue.push(waiter);
+    if (this.holder === undefined && this.#queue.first === waiter) this.#compete();
+  }
+
+  withdraw(waiter: Waiter): void {
+    this.#queue.remove(waiter);
+    if (this.holder !== undefined || this.#queue.first !== undefined) return;
+    this.#stopLooking();
+    this.#memory.withdraw(this.#slot, this.#ticket);
+    this.#ticket = 0;
+  }
+
+  leave(): void {
+    this.holder = undefined;
+    if (this.#queue.first === undefined) {
+      // The common case, in one step: nobody waits here, and nobody elsewhere since this thread took the word.
+      const freed = this.#memory.tryFree(this.#lastOwned);
+      if (freed !== undefined) {
+        this.#lastFreed = freed;
+        return;
+      }
+    }
+    const word = this.#memory.read();
+    if (!this.#memory.owns(this.#slot, word)) {
+      throw new Error('The shared lock was taken from a thread that held it. Please report this.');
+    }
+    const mayKeep = !hasWaiters(word) || this.#mayKeep();
+    if (mayKeep && this.#queue.first !== undefined) this.#admitFirst(word);
+    else this.#leaveToOthers(mayKeep);
+  }
+
+  timeoutDetails(): LockTimeoutDetails | undefined {
+    return undefined;
+  }
+
+  #hold(waiter: Waiter, word: Word): void {
+    this.holder = waiter;
+    if (this.#contestedSince !== undefined && !isOneTenure(this.#lastOwned, word)) {
+      this.#contestedSince = undefined;
+    }
+    this.#lastOwned = word;
+    if (isAbandoned(word)) {
+      this.#tell(waiter);
+      if (this.holder === waiter) this.#lastOwned = this.#memory.read();
+    }
+  }
+
+  #admitFirst(word: Word): void {
+    const waiter = this.#queue.shift();
+    if (waiter === undefined) return;
+    this.#hold(waiter, word);
+    waiter.admit();
+  }
+
+  /** What a thread that was killed in the middle of its work left behind is its heir's to look at, before anything else. */
+  #tell(waiter: Waiter): void {
+    const {onAbandoned} = waiter.lock as unknown as Told;
+    this.#memory.tellAbandoned(threadId, (id) => {
+      try {
+        onAbandoned?.({threadId: id});
+      } catch (error) {
+        reportUncaught(error);
+      }
+    });
+  }
+
+  /**
+   * Releases the word, which others wait for, and wakes the one that has waited longest.
+   *
+   * @param mayBarge whether a thread that is quicker may have it, this one for example; in fairness, the woken one must
+   */
+  #leaveToOthers(mayBarge: boolean): void {
+    if (!mayBarge) this.#contestedSince = undefined;
+    let left: Word | undefined;
+    // Fails if another begins to wait in between.
+    do left = this.#memory.handOn(this.#memory.read(), !mayBarge);
+    while (left === undefined);
+    if (this.#queue.first !== undefined) this.#compete();
+    else this.#lookAfter(left);
+  }
+
+  /** Whether this thread has not yet had the word for long while others waited. */
+  #mayKeep(): boolean {
+    if (this.#contestedSince === undefined) {
+      this.#contestedSince = this.#clockReadAt = now();
+      this.#passes = 0;
+      this.#passesPerReading = 1;
+      return true;
+    }
+    // Reading the clock takes as long as passing the lock on in this thread. Where that is quick, it is read seldom.
+    this.#passes++;
+    if (this.#passes < this.#passesPerReading) return true;
+    const time = now();
+    this.#passesPerReading =
+      (time - this.#clockReadAt) / this.#passes < QUICK_MILLISECONDS ? QUICK_PASSES : 1;
+    this.#clockReadAt = time;
+    this.#passes = 0;
+    return time - this.#contestedSince < KEEP_MILLISECONDS;
+  }
+
+  // Competing for the word
+
+  /** Takes the word if it can be taken soon. */
+  #spin(): Word | undefined {
+    for (let look = 0; look < SPINS; look++) {
+      const word = this.#memory.tryTake(this.#slot);
+      if (word !== undefined) return word;
+      pause();
+    }
+    return undefined;
+  }
+
+  /** Takes the word if it can be taken, otherwise parks until it is woken. */
+  #compete(): void {
+    const memory = this.#memory;
+    if (this.#ticket === 0) this.#ticket = memory.drawTicket();
+    for (;;) {
+      // Before the last look at the word: who changes that later wakes this thread.
+      const wakeUps = memory.wakeUps(this.#slot);
+      const word = memory.wait(this.#slot, this.#ticket) ?? this.#takeFromTheAbsent();
+      if (word !== undefined) {
+        this.#win(word);
+        return;
+      }
+      if (this.#isParked) break;
+      const woken = memory.park(this.#slot, wakeUps);
+      if (woken === undefined) continue;
+      this.#isParked = true;
+      const self = this.#self;
+      void woken.then(() => SharedLine.#wake(self));
+      break;
+    }
+    this.#lookLater();
+  }
+
+  #win(word: Word): void {
+    this.#memory.stopWaiting(this.#slot);
+    this.#ticket = 0;
+    this.#stopLooking();
+    this.#admitFirst(word);
+  }
+
+  static #wake(self: WeakRef<SharedLine>): void {
+    const line = self.deref();
+    if (line === undefined) return;
+    line.#isParked = false;
+    if (line.holder !== undefined) return;
+    if (line.#queue.first === undefined) {
+      line.#memory.decline(line.#slot);
+      return;
+    }
+    const word = line.#spin();
+    if (word === undefined) line.#compete();
+    else line.#win(word);
+  }
+
+  // When nobody wakes anybody: the owner has died, or the thread that was to take the word or to hand it on is busy or dead
+
+  /** While the thread competes, it looks at the word now and then. This timer is also what keeps it alive. */
+  #lookLater(): void {
+    this.#stopLooking();
+    const {least, perThread, most} = LOOK_MILLISECONDS;
+    const interval = Math.min(Math.max(least, perThread * this.#memory.countWaiting()), most);
+    // Not all threads at the same time.
+    const delay = isReserved(this.#seen)
+      ? RESERVATION_MILLISECONDS
+      : interval * (0.7 + 0.3 * Math.random());
+    this.#lookTimer = startTimer(delay, true, () => this.#look());
+  }
+
+  #stopLooking(): void {
+    if (this.#lookTimer !== undefined) stopTimer(this.#lookTimer);
+    this.#lookTimer = undefined;
+  }
+
+  #look(): void {
+    const word = this.#memory.tryTake(this.#slot) ?? this.#takeFromTheAbsent();
+    if (word !== undefined) {
+      this.#win(word);
+      return;
+    }
+    this.#inquire();
+    this.#lookLater();
+  }
+
+  /**
+   * Takes the word if it is reserved for a thread that does not come for it, and asks after an owner that has not changed
+   * for long. Called by whoever finds the word taken, so that callers with short timeouts, too, get it freed in the end.
+   */
+  #takeFromTheAbsent(): Word | undefined {
+    const word = this.#memory.read();
+    if (!isSameTurn(word, this.#seen)) {
+      this.#seen = word;
+      this.#seenSince = now();
+      return undefined;
+    }
+    const age = now() - this.#seenSince;
+    if (isReserved(word) && age >= RESERVATION_MILLISECONDS) {
+      return this.#memory.take(this.#slot, word);
+    }
+    if (age >= SUSPICIOUS_MILLISECONDS) this.#inquire();
+    return undefined;
+  }
+
+  /** Asks whether the owner still exists, and inherits the lock if it does not. */
+  #inquire(): void {
+    const word = this.#memory.read();
+    if (!isHeld(word) || this.#isInquiring) return;
+    if (!this.#memory.mayInquire(sharedNow(), INQUIRY_MILLISECONDS)) return;
+    const ownedFor = isSameTurn(word, this.#seen) ? now() - this.#seenSince : 0;
+    this.#isInquiring = true;
+    void ownerHasEnded(this.#memory, word, ownedFor).then((hasEnded) => {
+      this.#isInquiring = false;
+      if (hasEnded) this.#inherit(word);
+    });
+  }
+
+  #inherit(word: Word): void {
+    if (this.holder === undefined && this.#queue.first !== undefined) {
+      const taken = this.#memory.takeOver(word, this.#slot);
+      if (taken !== undefined) this.#win(taken);
+    } else {
+      // The caller on whose behalf this thread asked is gone.
+      this.#memory.takeOver(word);
+    }
+  }
+
+  /** Hands on once more what this thread left to another, if that does not come for it while others wait. */
+  #lookAfter(left: Word): void {
+    this.#left = left;
+    if (this.#leftTimer !== undefined || this.#memory.countWaiting() === 0) return;
+    this.#leftTimer = startTimer(RESERVATION_MILLISECONDS, false, () => {
+      this.#leftTimer = undefined;
+      const word = this.#memory.read();
+      if (!isSameTurn(word, this.#left)) return;
+      let next: Word | undefined = word;
+      if (isFree(word)) this.#memory.wakeNext();
+      else next = this.#memory.handOn(word, true);
+      if (next !== undefined) this.#lookAfter(next);
+    });
+  }
+}

@@ -1,0 +1,17 @@
+// Uses every exported type and signature without any global but the language's own.
+import {
+  createLock,
+  type Lock,
+  type SharedLock,
+  type SharedLockOptions,
+} from '@databases/lock/shared';
+
+const lock: SharedLock = createLock(30_000);
+export const sum: Promise<number> = lock.withLock(async (a: number, b: number) => a + b, 1, 2);
+
+const ids: number[] = [];
+const options: SharedLockOptions = {
+  buffer: lock.buffer,
+  onAbandoned: ({threadId}) => ids.push(threadId),
+};
+export const either: Lock = createLock(undefined, options);

@@ -1,0 +1,262 @@
+import {createRequire} from 'node:module';
+import {pathToFileURL} from 'node:url';
+import test from 'ava';
+import {createLock, type SharedLock} from '../../src/shared/index.js';
+import {actors} from '../support/actors.js';
+import {settle, until, values, watch} from '../support/async.js';
+import {compiledFile} from '../support/compiled.js';
+
+const notHeld = {code: 'ERR_LOCK_NOT_HELD'};
+interface Entry {
+  createLock: typeof createLock;
+}
+
+for (const turn of [false, true]) {
+  test.serial(
+    `four threads of eight callers each count without loss, ${turn ? 'with' : 'without'} a turn of the event loop`,
+    async (t) => {
+      const {buffer} = createLock();
+      const counter = new SharedArrayBuffer(4);
+      const threads = actors(t, 4);
+      const times = turn ? 50 : 2000;
+      await Promise.all(threads.map((thread) => thread.tell({do: 'attach', buffer})));
+      await Promise.all(
+        threads.map((thread) => thread.tell({do: 'count', times, callers: 8, turn, counter})),
+      );
+      t.is(new Int32Array(counter)[0], 4 * 8 * times);
+    },
+  );
+}
+
+test.serial(
+  'any thread may have made the lock, and the main thread takes part like the others',
+  async (t) => {
+    const [maker, other] = actors(t, 2);
+    const buffer = (await maker?.tell({do: 'attach'})) as SharedArrayBuffer;
+    await other?.tell({do: 'attach', buffer});
+    const lock = createLock(undefined, {buffer});
+    const counter = new SharedArrayBuffer(4);
+    const numbers = new Int32Array(counter);
+    await Promise.all([
+      ...[maker, other].map((thread) =>
+        thread?.tell({do: 'count', times: 20, callers: 5, turn: true, counter}),
+      ),
+      ...Array.from({length: 100}, () =>
+        lock.withLock(async () => {
+          const before = numbers[0] ?? 0;
+          await settle();
+          numbers[0] = before + 1;
+        }),
+      ),
+    ]);
+    t.is(numbers[0], 300);
+  },
+);
+
+test.serial(
+  'a waiter gets the lock that another thread releases, and keeps its async order',
+  async (t) => {
+    const [holder] = actors(t, 1);
+    const lock = createLock();
+    await holder?.tell({do: 'attach', buffer: lock.buffer});
+    await holder?.tell({do: 'acquire'});
+    const order: number[] = [];
+    const calls = [1, 2, 3].map((n) => lock.withLock(() => order.push(n)));
+    await settle();
+    t.deepEqual(order, []);
+    await holder?.tell({do: 'release'});
+    await Promise.all(calls);
+    t.deepEqual(order, [1, 2, 3]);
+  },
+);
+
+test.serial('a timeout while another thread holds the lock leaves it there', async (t) => {
+  const [holder] = actors(t, 1);
+  const lock = createLock(50);
+  const patient = createLock(undefined, {buffer: lock.buffer});
+  await holder?.tell({do: 'attach', buffer: lock.buffer});
+  await holder?.tell({do: 'acquire'});
+  const waits = watch(patient.acquireLock('patient'));
+  await t.throwsAsync(lock.acquireLock(), {code: 'ERR_LOCK_TIMEOUT'});
+  await t.throwsAsync(createLock(0, {buffer: lock.buffer}).acquireLock(), {
+    code: 'ERR_LOCK_TIMEOUT',
+  });
+  t.deepEqual(waits, []);
+  await holder?.tell({do: 'release'});
+  await until(() => waits.length > 0);
+  t.deepEqual(values(waits), ['patient']);
+  patient.releaseLock();
+});
+
+test.serial('a thread that no longer waits passes on the lock that was meant for it', async (t) => {
+  const [holder, other] = actors(t, 2);
+  const lock = createLock(30);
+  for (const thread of [holder, other]) await thread?.tell({do: 'attach', buffer: lock.buffer});
+  for (let round = 0; round < 20; round++) {
+    await holder?.tell({do: 'acquire'});
+    const mine = lock.acquireLock().then(
+      () => lock.releaseLock(),
+      () => undefined,
+    );
+    const theirs = other?.tell({do: 'acquire'});
+    // About when this thread gives up.
+    await new Promise((resolve) => setTimeout(resolve, 25 + (round % 10)));
+    await holder?.tell({do: 'release'});
+    await Promise.all([mine, theirs]);
+    await other?.tell({do: 'release'});
+  }
+  t.is(await lock.withLock(() => 'free'), 'free');
+});
+
+test('all objects of a buffer are one lock in a thread, in one line', async (t) => {
+  const first = createLock();
+  const second = createLock(undefined, {buffer: first.buffer});
+  const copy = structuredClone(first.buffer);
+  const third = createLock(undefined, {buffer: copy});
+  const order: string[] = [];
+  await Promise.all([
+    first.withLock(async () => settle().then(() => order.push('first'))),
+    second.withLock(() => order.push('second')),
+    third.withLock(() => order.push('third')),
+    first.withLock(() => order.push('first again')),
+  ]);
+  t.deepEqual(order, ['first', 'second', 'third', 'first again']);
+});
+
+test('a lock that was taken through one object is released through that object only', async (t) => {
+  const taker = createLock();
+  const other = createLock(undefined, {buffer: taker.buffer});
+  await taker.acquireLock();
+  t.throws(() => other.releaseLock(), notHeld);
+  const waiter = watch(other.acquireLock('other'));
+  await settle();
+  t.deepEqual(waiter, []);
+  taker.releaseLock();
+  await settle();
+  t.deepEqual(waiter, [{value: 'other'}]);
+  t.throws(() => taker.releaseLock(), notHeld);
+  other.releaseLock();
+});
+
+test('the copies for import and for require are one lock, with one line', async (t) => {
+  const esm = (await import(
+    pathToFileURL(compiledFile('src/shared/index')).href
+  )) as unknown as Entry;
+  const commonjs = createRequire(import.meta.url)(
+    compiledFile('src/shared/index', 'commonjs'),
+  ) as Entry;
+  t.not(esm.createLock, commonjs.createLock);
+  const a = esm.createLock(10_000);
+  const b = commonjs.createLock(10_000, {buffer: a.buffer});
+  const c = createLock(10_000, {buffer: b.buffer});
+  const order: string[] = [];
+  const enter = (lock: SharedLock, name: string) =>
+    lock.withLock(async () => {
+      await settle();
+      order.push(name);
+    });
+  await Promise.all([
+    enter(a, 'a1'),
+    enter(b, 'b1'),
+    enter(c, 'c1'),
+    enter(b, 'b2'),
+    enter(a, 'a2'),
+  ]);
+  t.deepEqual(order, ['a1', 'b1', 'c1', 'b2', 'a2']);
+  await b.acquireLock();
+  t.throws(() => a.releaseLock(), notHeld);
+  await t.throwsAsync(commonjs.createLock(0, {buffer: a.buffer}).acquireLock(), {
+    code: 'ERR_LOCK_TIMEOUT',
+  });
+  b.releaseLock();
+});
+
+test('objects of one lock in one thread each have their own timeout', async (t) => {
+  const patient = createLock(10_000);
+  const hasty = createLock(30, {buffer: patient.buffer});
+  await patient.acquireLock();
+  const waits = watch(patient.acquireLock('patient'));
+  await t.throwsAsync(hasty.acquireLock(), {
+    code: 'ERR_LOCK_TIMEOUT',
+    message: 'Timed out waiting for lock after 30ms',
+  });
+  t.deepEqual(waits, []);
+  patient.releaseLock();
+  await settle();
+  t.deepEqual(values(waits), ['patient']);
+  patient.releaseLock();
+});
+
+test('pool() waits for the callers of its own object, and retires nothing else', async (t) => {
+  const lock = createLock();
+  const other = createLock(undefined, {buffer: lock.buffer});
+  await other.acquireLock();
+  await lock.pool();
+  await t.throwsAsync(lock.acquireLock(), {code: 'ERR_LOCK_POOLED'});
+  t.throws(() => lock.releaseLock(), {code: 'ERR_LOCK_POOLED'});
+  const third = createLock(undefined, {buffer: lock.buffer});
+  const waiter = third.withLock(() => 'served');
+  const pooled = watch(third.pool());
+  await settle();
+  t.deepEqual(pooled, []);
+  other.releaseLock();
+  t.is(await waiter, 'served');
+  await settle();
+  t.deepEqual(pooled, [{value: undefined}]);
+  t.is(await other.withLock(() => 'carries on'), 'carries on');
+});
+
+test("what is not a lock's buffer is refused", (t) => {
+  const make = (options: unknown) => () =>
+    createLock(undefined, options as {buffer: SharedArrayBuffer});
+  for (const buffer of [
+    undefined,
+    null,
+    'buffer',
+    4,
+    {},
+    new ArrayBuffer(8192),
+    new Int32Array(4),
+  ]) {
+    t.throws(make({buffer}), {
+      instanceOf: TypeError,
+      message: /^Expected options\.buffer to be a lock's SharedArrayBuffer, but got /,
+    });
+  }
+  for (const size of [0, 4, 8320, 100_000]) {
+    t.throws(make({buffer: new SharedArrayBuffer(size)}), {
+      instanceOf: TypeError,
+      message: /^Expected options\.buffer to be a lock's/,
+    });
+  }
+  for (const options of [null, 'options', 5]) t.throws(make(options), {instanceOf: TypeError});
+  for (const onAbandoned of [null, 'log', {}]) {
+    t.throws(make({onAbandoned}), {
+      instanceOf: TypeError,
+      message: /^Expected onAbandoned to be a function, but got /,
+    });
+  }
+  t.notThrows(make({onAbandoned: undefined}));
+});
+
+test('the buffer of an incompatible version is refused', (t) => {
+  const {buffer} = createLock();
+  const other = new SharedArrayBuffer(buffer.byteLength);
+  new Int32Array(other).set(new Int32Array(buffer));
+  new Int32Array(other, 4, 1)[0] = 99;
+  t.throws(() => createLock(undefined, {buffer: other}), {
+    name: 'LockError',
+    code: 'ERR_LOCK_VERSION',
+  });
+});
+
+test.serial('a platform without waitAsync is refused when the lock is made', (t) => {
+  const original = Object.getOwnPropertyDescriptor(Atomics, 'waitAsync') ?? {};
+  Reflect.deleteProperty(Atomics, 'waitAsync');
+  try {
+    t.throws(() => createLock(), {code: 'ERR_LOCK_UNSUPPORTED', message: /Atomics\.waitAsync/});
+  } finally {
+    Object.defineProperty(Atomics, 'waitAsync', original);
+  }
+  t.notThrows(() => createLock());
+});
