@@ -20,7 +20,7 @@ module.exports = async ({createLock}) => {
   const counter = new SharedArrayBuffer(4);
   const threads = [1, 2, 3].map(() => {
     const workerData = {buffer: lock.buffer, counter};
-    const worker = new Worker(program, {eval: true, workerData});
+    const worker = new Worker(program, {eval: true, execArgv: [], workerData});
     return new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
   });
   await Promise.all(threads);

@@ -2,6 +2,7 @@ import {createRequire} from 'node:module';
 import {pathToFileURL} from 'node:url';
 import test from 'ava';
 import {createLock, type SharedLock} from '../../src/shared/index.js';
+import {LockMemory, SLOTS} from '../../src/shared/lockMemory.js';
 import {actors} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
 import {compiledFile} from '../support/compiled.js';
@@ -248,6 +249,21 @@ test('the buffer of an incompatible version is refused', (t) => {
     name: 'LockError',
     code: 'ERR_LOCK_VERSION',
   });
+});
+
+test('one thread too many gets a clear error, and the lock still works', async (t) => {
+  const lock = createLock();
+  const memory = new LockMemory(lock.buffer);
+  const slots = new Set<number | undefined>();
+  // Threads that are there as far as anybody can tell.
+  for (let id = 1001; slots.size < SLOTS - 1; id++) slots.add(memory.attach(id));
+  t.false(slots.has(undefined));
+  const [thread] = actors(t, 1);
+  await t.throwsAsync(thread?.tell({do: 'attach', buffer: lock.buffer}) ?? Promise.resolve(), {
+    code: 'ERR_LOCK_FULL',
+    message: 'Expected at most 128 threads to use the lock.',
+  });
+  t.is(await lock.withLock(() => 'works'), 'works');
 });
 
 test.serial('a platform without waitAsync is refused when the lock is made', (t) => {
