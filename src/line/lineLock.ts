@@ -39,18 +39,8 @@ const READY = Promise.resolve();
 const mayBeThenable = (value: unknown): value is PromiseLike<unknown> =>
   (typeof value === 'object' && value !== null) || typeof value === 'function';
 
-/** A call of `withLock`. Its promise resolves to itself, so that waiting needs no closure. */
-class Call extends Waiter {
-  readonly fn: (...args: never[]) => unknown;
-  readonly args: readonly never[];
-
-  constructor(lock: LineLock, fn: (...args: never[]) => unknown, args: readonly unknown[]) {
-    super(lock, undefined);
-    this.value = this;
-    this.fn = fn;
-    this.args = args as readonly never[];
-  }
-}
+/** A call of `withLock`. */
+type Call = Waiter & {readonly fn: NonNullable<Waiter['fn']>};
 
 /** The methods of a lock over a line: what is the same for every lock of this package. */
 export class LineLock implements Lock {
@@ -73,7 +63,7 @@ export class LineLock implements Lock {
     ...args: TArgs
   ): Promise<TResult> {
     if (typeof fn !== 'function') return Promise.reject(badTypeError('a function to call', fn));
-    const call = new Call(this, fn, args);
+    const call = new Waiter(this, undefined, fn, args) as Call;
     const admission = this.#enter(call);
     // Both ways keep the caller's async context: `await` by itself, `then` because it is called here.
     return (

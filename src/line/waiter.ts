@@ -1,6 +1,8 @@
 import type {Deadlines} from './deadlines.js';
 import type {LineLock} from './lineLock.js';
 
+const NONE: readonly never[] = [];
+
 /**
  * One caller, from its call until it has released the lock or given up.
  *
@@ -8,8 +10,16 @@ import type {LineLock} from './lineLock.js';
  * `admit` and `refuse`.
  */
 export class Waiter {
+  /** The object through which it came. */
   readonly lock: LineLock;
-  protected value: unknown;
+  /** What its promise resolves to once it is admitted, unless it is a call of `withLock`. */
+  readonly task: unknown;
+  /**
+   * A call's function and arguments. Its promise resolves to the waiter itself, so that waiting needs no closure.
+   * One class for both kinds, because a line of two takes a fifth more time.
+   */
+  readonly fn: ((...args: never[]) => unknown) | undefined;
+  readonly args: readonly never[];
 
   /** Its neighbours in the line; the `WaitQueue` keeps them. */
   ahead: Waiter | undefined;
@@ -21,13 +31,16 @@ export class Waiter {
   #deadlines: Deadlines | undefined;
   #resolve: ((value: unknown) => void) | undefined;
 
-  /**
-   * @param lock the object through which it came
-   * @param value what its promise resolves to once it is admitted
-   */
-  constructor(lock: LineLock, value: unknown) {
+  constructor(
+    lock: LineLock,
+    task: unknown,
+    fn?: (...args: never[]) => unknown,
+    args: readonly unknown[] = NONE,
+  ) {
     this.lock = lock;
-    this.value = value;
+    this.task = task;
+    this.fn = fn;
+    this.args = args as readonly never[];
   }
 
   get waiting(): boolean {
@@ -44,7 +57,7 @@ export class Waiter {
 
   /** It holds the lock now. Its code goes on in a later microtask, in its own async context. */
   admit(): void {
-    this.#endWait(this.value);
+    this.#endWait(this.fn === undefined ? this.task : this);
   }
 
   /** It has left the line and will not get the lock. */
