@@ -1,4 +1,4 @@
-/** The lines of this thread: one for each lock, whichever objects and copies of this package use it. */
+/** The lines of this thread: one for each lock, whichever objects and copies of this package use it. (Realms have their own.) */
 import {LockError} from '../errors.js';
 import {LockMemory, SLOTS} from './lockMemory.js';
 import {answer, threadId} from './platform.js';
@@ -7,7 +7,9 @@ import {SharedLine} from './sharedLine.js';
 interface Lines {
   /** By the id in the lock's memory: a buffer that arrives by message is a new object every time. */
   readonly byId: Map<string, WeakRef<SharedLine>>;
-  /** How many locks this thread has made. */
+  /** Tells these lines from those of another realm of the thread. */
+  readonly realm: number;
+  /** How many locks were made here. */
   made: number;
 }
 
@@ -17,7 +19,7 @@ const KEY = Symbol.for('@databases/lock/shared: lines, version 1');
 function lines(): Lines {
   const place = globalThis as {[KEY]?: Lines};
   if (place[KEY] === undefined) {
-    place[KEY] = {byId: new Map(), made: 0};
+    place[KEY] = {byId: new Map(), realm: Math.floor(Math.random() * 2 ** 32), made: 0};
     answer();
   }
   return place[KEY];
@@ -32,15 +34,15 @@ interface Remains {
 
 const collected = new FinalizationRegistry<Remains>(({line, memory, slot}) => {
   const {byId} = lines();
-  // The thread may use the lock again by now, and then the slot, too.
-  if (byId.get(memory.id) !== line) return;
-  byId.delete(memory.id);
+  // The thread may use the lock again by now, with another line.
+  if (byId.get(memory.id) === line) byId.delete(memory.id);
   memory.detach(slot, threadId);
 });
 
 /** The memory of a new lock. */
 export function createMemory(): LockMemory {
-  return LockMemory.create(threadId, ++lines().made);
+  const here = lines();
+  return LockMemory.create([threadId, here.realm, ++here.made]);
 }
 
 /** @throws `LockError`, `code: 'ERR_LOCK_FULL'`, if too many threads use the lock. */

@@ -19,8 +19,8 @@
  *
  * - Only a compare-and-exchange of the whole word makes an owner, and each new owner is a new turn, so
  *   that whoever compares is not fooled by a word that was away and has come back.
- * - WAITERS is set whenever a parked thread has a ticket that it put there while it saw the word taken.
- *   Only the owner clears it, and looks for tickets again afterwards.
+ * - WAITERS is set while a parked thread has a ticket. Whoever clears it looks for tickets again afterwards, and sets it
+ *   again if there are any.
  * - ABANDONED is set from when a dead owner's lock is taken over until its heir has been told.
  */
 
@@ -30,17 +30,16 @@ const VERSION = 1;
 /** How many threads can use one lock at a time. */
 export const SLOTS = 128;
 
-/** How often a thread can be found alive without doing anything for it. */
-export const TOKENS = 4;
+/** How often a thread can be asked whether it is alive without doing anything for it. */
+export const TOKENS = 5;
 
 // The header, in cells of 32 bits. The word has a cache line to itself.
 const MAGIC_CELL = 0;
 const VERSION_CELL = 1;
-const ID_THREAD = 2;
-const ID_SERIAL = 3;
-const TICKETS = 4; // the last ticket that was given out
-const SLOTS_IN_USE = 5; // slots from here on have never been used
-const INQUIRED_AT = 6; // when a thread last began to ask whether the owner is alive
+const ID = 2; // three cells
+const TICKETS = 5; // the last ticket that was given out
+const SLOTS_IN_USE = 6; // slots from here on have never been used
+const INQUIRED_AT = 7; // when a thread last began to ask whether the owner is alive
 const WORD = 16;
 const HEADER_CELLS = 32;
 
@@ -110,6 +109,13 @@ export const isOneTenure = (earlier: Word, later: Word) => {
   return turns === 0 || turns === ONE_TURN;
 };
 
+export interface Owner {
+  readonly slot: number;
+  readonly threadId: number;
+  /** Whether it was found dead already. */
+  readonly hasDied: boolean;
+}
+
 export class LockMemory {
   readonly buffer: SharedArrayBuffer;
   readonly #cells: Int32Array;
@@ -119,13 +125,12 @@ export class LockMemory {
     this.#cells = new Int32Array(buffer);
   }
 
-  /** A free lock in memory of its own. The two numbers together are its id: no two locks may share them. */
-  static create(thread: number, serial: number): LockMemory {
+  /** A free lock in memory of its own. No two locks may have the same id. */
+  static create(id: readonly [number, number, number]): LockMemory {
     const memory = new LockMemory(new SharedArrayBuffer(BYTES));
     const cells = memory.#cells;
     cells[VERSION_CELL] = VERSION;
-    cells[ID_THREAD] = thread;
-    cells[ID_SERIAL] = serial;
+    cells.set(id, ID);
     cells[MAGIC_CELL] = MAGIC;
     return memory;
   }
@@ -142,7 +147,7 @@ export class LockMemory {
   }
 
   get id(): string {
-    return `${this.#cells[ID_THREAD] ?? 0}/${this.#cells[ID_SERIAL] ?? 0}`;
+    return this.#cells.slice(ID, ID + 3).join();
   }
 
   // The word
@@ -195,8 +200,11 @@ export class LockMemory {
       const turn = isReserved(from) ? (kept + ONE_TURN) | 0 : kept;
       if (next === undefined) {
         if (!this.#exchange(from, turn)) return left;
-        // Somebody may have come while WAITERS was still set, and not set it again.
-        this.wakeNext();
+        // Threads may have come while WAITERS was still set, and not set it again.
+        if (this.#longestWaiting() !== undefined) {
+          Atomics.or(this.#cells, WORD, WAITERS);
+          this.wakeNext();
+        }
         return turn;
       }
       const to = turn | WAITERS | (reserve ? RESERVED | (next.slot + 1) : 0);
@@ -315,21 +323,20 @@ export class LockMemory {
   // Dead owners
 
   /** The slot that `word` names, and the thread of it, as far as it is known. */
-  ownerOf(word: Word): {slot: number; threadId: number; hasDied: boolean} {
+  ownerOf(word: Word): Owner {
     const slot = (word & SLOT_MASK) - 1;
     const thread = Atomics.load(this.#cells, slotCell(slot, THREAD));
     return {slot, threadId: idOf(thread), hasDied: stateOf(thread) === DIED_HOLDING};
   }
 
   /**
-   * The thread that owns the lock by `word` has ended: makes `slot` the owner instead, or without a slot frees the
+   * `owner`, which has the lock by `word`, has ended: makes `slot` the owner instead, or without a slot frees the
    * lock and wakes who has waited longest. Of several threads that try, one succeeds.
    *
    * @returns the word then, or `undefined`
    */
-  takeOver(word: Word, slot?: number): Word | undefined {
+  takeOver(word: Word, owner: Owner, slot?: number): Word | undefined {
     // First it is written down that the thread died, so that it is known whatever happens to the heir.
-    const owner = this.ownerOf(word);
     const cell = slotCell(owner.slot, THREAD);
     const alive = slotState(owner.threadId, IN_USE);
     const died = slotState(owner.threadId, DIED_HOLDING);
@@ -395,14 +402,14 @@ export class LockMemory {
   }
 
   /**
-   * Asks, with one of the first `count` tokens of `slot`, whether its thread is alive. A thread that is too busy to
-   * arm it again is alive until it has ended; a token that is not armed says nothing.
+   * Asks, with a token of `slot` from `first` on and before `end`, whether its thread is alive. That is so until it
+   * has ended, however busy it is; but a thread that is too busy does not arm the token again.
    *
    * @param askerId the asking thread
-   * @returns `undefined` if no token is armed
+   * @returns `undefined` if none of the tokens is armed, which says nothing
    */
-  spendToken(slot: number, count: number, askerId: number): boolean | undefined {
-    for (let token = 0; token < count; token++) {
+  spendToken(slot: number, first: number, end: number, askerId: number): boolean | undefined {
+    for (let token = first; token < end; token++) {
       const cell = slotCell(slot, FIRST_TOKEN + token);
       const spending = spendingBy(askerId);
       if (Atomics.compareExchange(this.#cells, cell, ARMED, spending) !== ARMED) continue;
@@ -415,19 +422,15 @@ export class LockMemory {
 
   // Slots
 
-  /** Gives the calling thread a slot. @returns `undefined` if as many threads as there are slots have one and live */
+  /** Gives a line of the calling thread a slot. @returns `undefined` if as many threads as there are slots have one and live */
   attach(threadId: number): number | undefined {
     const mine = slotState(threadId, IN_USE);
     const slot =
-      this.#findSlot((thread) => thread === mine) ??
       this.#findSlot((thread, cell) => {
         if (thread !== FREE_SLOT) return false;
         return Atomics.compareExchange(this.#cells, cell, FREE_SLOT, mine) === FREE_SLOT;
-      }) ??
-      this.#findSlot((thread, cell, slot) => this.#reclaim(slot, cell, thread, threadId));
+      }) ?? this.#findSlot((thread, cell, slot) => this.#reclaim(slot, cell, thread, threadId));
     if (slot === undefined) return undefined;
-    // What an earlier line of this thread may have left.
-    this.#clean(slot);
     let used = Atomics.load(this.#cells, SLOTS_IN_USE);
     while (used <= slot) {
       used = Atomics.compareExchange(this.#cells, SLOTS_IN_USE, used, slot + 1);
@@ -435,7 +438,7 @@ export class LockMemory {
     return slot;
   }
 
-  /** The thread of `slot` has no lock object left, and no caller. */
+  /** The line of `slot` has no lock object left, and no caller. Its thread lives on. */
   detach(slot: number, threadId: number): void {
     // A lock whose holder can no longer be reached is held for as long as the thread lives.
     if (this.owns(slot, this.read())) return;
@@ -458,13 +461,12 @@ export class LockMemory {
 
   /** Makes a dead thread's slot the calling thread's own. */
   #reclaim(slot: number, cell: number, thread: number, threadId: number): boolean {
-    const word = this.read();
-    // Its lock has to be taken over first, and its death told.
-    if (isHeld(word) && this.owns(slot, word)) return false;
     const isDead =
       stateOf(thread) === DEAD ||
-      (stateOf(thread) === IN_USE && this.spendToken(slot, TOKENS, threadId) === false);
+      (stateOf(thread) === IN_USE && this.spendToken(slot, 0, TOKENS, threadId) === false);
     if (!isDead) return false;
+    // What it owns has to be taken over first, and its death told. From now on it can take nothing more.
+    if (this.owns(slot, this.read())) return false;
     const cleaning = slotState(threadId, CLEANING);
     if (Atomics.compareExchange(this.#cells, cell, thread, cleaning) !== thread) return false;
     const isClean = this.#clean(slot);

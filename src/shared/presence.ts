@@ -1,5 +1,5 @@
 /** Does the thread that holds a lock still exist? Never answered by time: a thread may be busy for any length of it. */
-import {TOKENS, isSameTurn, type LockMemory, type Word} from './lockMemory.js';
+import {TOKENS, isSameTurn, type LockMemory, type Owner, type Word} from './lockMemory.js';
 import {ask, startTimer, threadId} from './platform.js';
 
 /**
@@ -9,39 +9,40 @@ import {ask, startTimer, threadId} from './platform.js';
 const SECOND_QUESTION_MILLISECONDS = 60;
 
 /**
- * Tokens are spent ever more rarely, so that a thread that computes, and cannot arm them again, has one left after it
+ * Tokens are spent ever more rarely, so that a thread that computes, and cannot arm them again, has some left after it
  * was terminated in the middle of that: the first at any time, the second after this long, each other after four times
- * as long as the one before.
+ * as long as the one before. The last is for the last word alone.
  */
 const SECOND_TOKEN_MILLISECONDS = 400;
+const LAST_TOKEN = TOKENS - 1;
 
 /**
- * Whether the thread that owns the lock by `word` has ended. `false` also where that cannot be found out.
+ * Whether `owner`, who has the lock by `word`, has ended. `false` also where that cannot be found out.
  *
- * The token tells at once, and needs no help from any other thread. The runtime knows every thread, but answers only
- * while the main thread is not blocked.
+ * Only a token says that a thread has ended: then the wait behind it is gone, which nothing but the end of the thread can
+ * bring about. The runtime, which knows every thread but answers only while the main thread is not blocked, says whether the
+ * last token is worth spending.
  *
  * @param ownedFor for how long, in milliseconds, the calling thread has seen `word` unchanged
  */
-export async function ownerHasEnded(
+export async function hasEnded(
   memory: LockMemory,
   word: Word,
+  owner: Owner,
   ownedFor: number,
 ): Promise<boolean> {
-  const owner = memory.ownerOf(word);
   if (owner.hasDied) return true;
   // The main thread ends with the process.
   if (owner.threadId === 0 || owner.threadId === threadId) return false;
 
-  let tokens = 1;
-  for (let due = SECOND_TOKEN_MILLISECONDS; tokens < TOKENS && due <= ownedFor; due *= 4) tokens++;
-  const isAlive = memory.spendToken(owner.slot, tokens, threadId);
+  let end = 1;
+  for (let due = SECOND_TOKEN_MILLISECONDS; end < LAST_TOKEN && due <= ownedFor; due *= 4) end++;
+  const isAlive = memory.spendToken(owner.slot, 0, end, threadId);
   if (isAlive !== undefined) return !isAlive;
 
   if ((await ask(owner.threadId)) !== 'not found') return false;
   await new Promise<void>((resolve) => startTimer(SECOND_QUESTION_MILLISECONDS, false, resolve));
   if (!isSameTurn(word, memory.read())) return false;
   if ((await ask(owner.threadId)) !== 'not found') return false;
-  // A last word for the accused.
-  return memory.spendToken(owner.slot, TOKENS, threadId) !== true;
+  return memory.spendToken(owner.slot, end, TOKENS, threadId) === false;
 }

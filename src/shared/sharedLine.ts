@@ -12,6 +12,7 @@ import {
   isReserved,
   isSameTurn,
   type LockMemory,
+  type Owner,
   type Word,
 } from './lockMemory.js';
 import {
@@ -24,7 +25,7 @@ import {
   threadId,
   type Timer,
 } from './platform.js';
-import {ownerHasEnded} from './presence.js';
+import {hasEnded} from './presence.js';
 
 /** Looks at a taken word before parking. Less than parking and being woken costs, by far. */
 const SPINS = 50;
@@ -301,7 +302,8 @@ export class SharedLine implements Line {
   }
 
   #look(): void {
-    const word = this.#memory.tryTake(this.#slot) ?? this.#takeFromTheAbsent();
+    // With its ticket again, in case it was chosen by a thread that died before it woke this one.
+    const word = this.#memory.wait(this.#slot, this.#ticket) ?? this.#takeFromTheAbsent();
     if (word !== undefined) {
       this.#win(word);
       return;
@@ -334,21 +336,22 @@ export class SharedLine implements Line {
     const word = this.#memory.read();
     if (!isHeld(word) || this.#isInquiring) return;
     if (!this.#memory.mayInquire(sharedNow(), INQUIRY_MILLISECONDS)) return;
+    const owner = this.#memory.ownerOf(word);
     const ownedFor = isSameTurn(word, this.#seen) ? now() - this.#seenSince : 0;
     this.#isInquiring = true;
-    void ownerHasEnded(this.#memory, word, ownedFor).then((hasEnded) => {
+    void hasEnded(this.#memory, word, owner, ownedFor).then((isDead) => {
       this.#isInquiring = false;
-      if (hasEnded) this.#inherit(word);
+      if (isDead) this.#inherit(word, owner);
     });
   }
 
-  #inherit(word: Word): void {
+  #inherit(word: Word, owner: Owner): void {
     if (this.holder === undefined && this.#queue.first !== undefined) {
-      const taken = this.#memory.takeOver(word, this.#slot);
+      const taken = this.#memory.takeOver(word, owner, this.#slot);
       if (taken !== undefined) this.#win(taken);
     } else {
       // The caller on whose behalf this thread asked is gone.
-      this.#memory.takeOver(word);
+      this.#memory.takeOver(word, owner);
     }
   }
 

@@ -62,7 +62,8 @@ for (const timeout of [undefined, TIMEOUT]) {
                       await section(caller, plan);
                       throw new Error('mine');
                     })
-                    .catch((error: Error) => {
+                    .catch((reason: unknown) => {
+                      const error = reason as Error;
                       if (error.message !== 'mine') throw error;
                     });
                 case 'withLock of a synchronous function':
@@ -78,7 +79,8 @@ for (const timeout of [undefined, TIMEOUT]) {
 
             const calls = all.map(async (plan, caller) => {
               await scheduler.schedule(Promise.resolve(), 'call');
-              await call(caller, plan).catch((error: LockError) => {
+              await call(caller, plan).catch((reason: unknown) => {
+                const error = reason as LockError;
                 if (error.code !== 'ERR_LOCK_TIMEOUT' && error.code !== 'ERR_LOCK_POOLED')
                   throw error;
                 rejected.push(caller);
@@ -87,7 +89,8 @@ for (const timeout of [undefined, TIMEOUT]) {
             const pool = scheduler
               .schedule(Promise.resolve(), 'pool')
               .then(() => (pools ? lock.pool() : undefined))
-              .catch((error: LockError) => {
+              .catch((reason: unknown) => {
+                const error = reason as LockError;
                 if (error.code !== 'ERR_LOCK_TIMEOUT') throw error;
               });
             const time = [1, 2, 3].map(() =>
