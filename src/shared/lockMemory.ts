@@ -67,13 +67,13 @@ const TURN_MASK = -ONE_TURN;
  * - FREE_SLOT: no thread, no ticket, and no token that is armed or being spent.
  * - IN_USE: the thread attached, and lives as far as anybody knows.
  * - DIED_HOLDING: the thread died as the owner, and no caller has been told yet.
- * - DEAD: the thread died, and there is nothing to tell, or somebody was told.
- * - CLEANING: the named thread, and no other, is making the slot of a dead one its own, or free.
+ * - LEFT: the thread died or has no more use for the lock, and nobody needs to be told; the slot is to be cleaned.
+ * - CLEANING: the named thread, and no other, is making such a slot its own, or free.
  */
 const FREE_SLOT = 0;
 const IN_USE = 1;
 const DIED_HOLDING = 2;
-const DEAD = 3;
+const LEFT = 3;
 const CLEANING = 4;
 const STATE_BITS = 3;
 const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
@@ -263,18 +263,24 @@ export class LockMemory {
     Atomics.store(this.#cells, slotCell(slot, TICKET), 0);
   }
 
-  /** The thread of `slot` no longer wants to wait. Passes on what it may have been chosen for. */
-  withdraw(slot: number, ticket: number): void {
+  /**
+   * The thread of `slot` no longer wants to wait. Passes on what it may have been chosen for.
+   *
+   * @returns the word that it left to another; `undefined` if there was nothing to pass on
+   */
+  withdraw(slot: number, ticket: number): Word | undefined {
     const wasChosen =
       Atomics.compareExchange(this.#cells, slotCell(slot, TICKET), ticket, 0) !== ticket;
-    this.decline(slot, wasChosen);
+    return this.decline(slot, wasChosen);
   }
 
-  /** The thread of `slot` was woken, or may have been, and does not want the lock. */
-  decline(slot: number, wasChosen = true): void {
+  /** The same for a thread that was woken, and that nobody in it wants the lock any more. */
+  decline(slot: number, wasChosen = true): Word | undefined {
     const word = this.read();
-    if (this.isReservedFor(slot, word)) this.handOn(word, true);
-    else if (wasChosen && isFree(word) && hasWaiters(word)) this.wakeNext();
+    if (this.isReservedFor(slot, word)) return this.handOn(word, true);
+    if (!wasChosen || !isFree(word)) return undefined;
+    this.wakeNext();
+    return word;
   }
 
   /** How often `slot` has been woken. */
@@ -371,7 +377,7 @@ export class LockMemory {
       // Nobody but the owner changes this state.
       Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
       const isClean = this.#clean(slot);
-      Atomics.store(this.#cells, cell, isClean ? FREE_SLOT : slotState(idOf(thread), DEAD));
+      Atomics.store(this.#cells, cell, isClean ? FREE_SLOT : slotState(idOf(thread), LEFT));
     }
     Atomics.and(this.#cells, WORD, ~ABANDONED);
   }
@@ -445,10 +451,8 @@ export class LockMemory {
     const isClean = this.#clean(slot);
     this.decline(slot);
     this.#wake(slot);
-    const cell = slotCell(slot, THREAD);
-    if (isClean) {
-      Atomics.compareExchange(this.#cells, cell, slotState(threadId, IN_USE), FREE_SLOT);
-    }
+    const next = isClean ? FREE_SLOT : slotState(threadId, LEFT);
+    Atomics.store(this.#cells, slotCell(slot, THREAD), next);
   }
 
   #findSlot(isIt: (thread: number, cell: number, slot: number) => boolean): number | undefined {
@@ -461,16 +465,18 @@ export class LockMemory {
 
   /** Makes a dead thread's slot the calling thread's own. */
   #reclaim(slot: number, cell: number, thread: number, threadId: number): boolean {
-    const isDead =
-      stateOf(thread) === DEAD ||
+    // An owner's tokens are needed to find out when it dies.
+    if (this.owns(slot, this.read())) return false;
+    const hasLeft =
+      stateOf(thread) === LEFT ||
       (stateOf(thread) === IN_USE && this.spendToken(slot, 0, TOKENS, threadId) === false);
-    if (!isDead) return false;
-    // What it owns has to be taken over first, and its death told. From now on it can take nothing more.
+    if (!hasLeft) return false;
+    // It may have become the owner and died. Then the lock has to be taken over first, and its death told.
     if (this.owns(slot, this.read())) return false;
     const cleaning = slotState(threadId, CLEANING);
     if (Atomics.compareExchange(this.#cells, cell, thread, cleaning) !== thread) return false;
     const isClean = this.#clean(slot);
-    const next = isClean ? slotState(threadId, IN_USE) : slotState(idOf(thread), DEAD);
+    const next = isClean ? slotState(threadId, IN_USE) : slotState(idOf(thread), LEFT);
     Atomics.store(this.#cells, cell, next);
     return isClean;
   }

@@ -134,7 +134,8 @@ export class SharedLine implements Line {
     this.#queue.remove(waiter);
     if (this.holder !== undefined || this.#queue.first !== undefined) return;
     this.#stopLooking();
-    this.#memory.withdraw(this.#slot, this.#ticket);
+    const left = this.#memory.withdraw(this.#slot, this.#ticket);
+    if (left !== undefined) this.#lookAfter(left);
     this.#ticket = 0;
   }
 
@@ -274,7 +275,8 @@ export class SharedLine implements Line {
     line.#isParked = false;
     if (line.holder !== undefined) return;
     if (line.#queue.first === undefined) {
-      line.#memory.decline(line.#slot);
+      const left = line.#memory.decline(line.#slot);
+      if (left !== undefined) line.#lookAfter(left);
       return;
     }
     const word = line.#spin();
@@ -351,7 +353,8 @@ export class SharedLine implements Line {
       if (taken !== undefined) this.#win(taken);
     } else {
       // The caller on whose behalf this thread asked is gone.
-      this.#memory.takeOver(word, owner);
+      const left = this.#memory.takeOver(word, owner);
+      if (left !== undefined) this.#lookAfter(left);
     }
   }
 
