@@ -66,15 +66,17 @@ const TURN_MASK = -ONE_TURN;
  *
  * - FREE_SLOT: no thread, no ticket, and no token that is armed or being spent.
  * - IN_USE: the thread attached, and lives as far as anybody knows.
- * - DIED_HOLDING: the thread died as the owner, and no caller has been told yet.
- * - LEFT: the thread died or has no more use for the lock, and nobody needs to be told; the slot is to be cleaned.
- * - CLEANING: the named thread, and no other, is making such a slot its own, or free.
+ * - DIED: a token said that the thread has ended. It may still be named as the owner.
+ * - DIED_HOLDING: it was the owner, its lock is being taken over or was, and no caller has been told yet.
+ * - LEFT: the thread has no more use for the slot, or somebody was told; it is to be cleaned.
+ * - CLEANING: the named thread, and no other, is making a slot that is DIED or LEFT its own, or free.
  */
 const FREE_SLOT = 0;
 const IN_USE = 1;
-const DIED_HOLDING = 2;
-const LEFT = 3;
-const CLEANING = 4;
+const DIED = 2;
+const DIED_HOLDING = 3;
+const LEFT = 4;
+const CLEANING = 5;
 const STATE_BITS = 3;
 const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
 const stateOf = (thread: number) => thread & ((1 << STATE_BITS) - 1);
@@ -332,7 +334,8 @@ export class LockMemory {
   ownerOf(word: Word): Owner {
     const slot = (word & SLOT_MASK) - 1;
     const thread = Atomics.load(this.#cells, slotCell(slot, THREAD));
-    return {slot, threadId: idOf(thread), hasDied: stateOf(thread) === DIED_HOLDING};
+    const hasDied = stateOf(thread) === DIED || stateOf(thread) === DIED_HOLDING;
+    return {slot, threadId: idOf(thread), hasDied};
   }
 
   /**
@@ -342,25 +345,29 @@ export class LockMemory {
    * @returns the word then, or `undefined`
    */
   takeOver(word: Word, owner: Owner, slot?: number): Word | undefined {
-    // First it is written down that the thread died, so that it is known whatever happens to the heir.
-    const cell = slotCell(owner.slot, THREAD);
-    const alive = slotState(owner.threadId, IN_USE);
-    const died = slotState(owner.threadId, DIED_HOLDING);
     for (;;) {
       const now = this.read();
       if (!isSameTurn(word, now)) return undefined;
-      const before = Atomics.compareExchange(this.#cells, cell, alive, died);
-      if (before !== alive && before !== died) return undefined;
+      // First it is written down that the thread died holding, so that it is known whatever happens to the heir.
+      if (!this.#markDiedHolding(owner)) return undefined;
       if (slot !== undefined) {
         const taken = this.take(slot, now, ABANDONED);
         if (taken !== undefined) return taken;
       } else {
-        const freed = ((now & ~STATE_MASK) + ONE_TURN) | ABANDONED;
-        if (!this.#exchange(now, freed | 0)) continue;
+        const freed = ((now & ~STATE_MASK) + ONE_TURN) | ABANDONED | 0;
+        if (!this.#exchange(now, freed)) continue;
         this.wakeNext();
-        return freed | 0;
+        return freed;
       }
     }
+  }
+
+  #markDiedHolding({slot, threadId}: Owner): boolean {
+    const cell = slotCell(slot, THREAD);
+    const died = slotState(threadId, DIED);
+    const diedHolding = slotState(threadId, DIED_HOLDING);
+    const before = Atomics.compareExchange(this.#cells, cell, died, diedHolding);
+    return before === died || before === diedHolding;
   }
 
   /**
@@ -420,10 +427,19 @@ export class LockMemory {
       const spending = spendingBy(askerId);
       if (Atomics.compareExchange(this.#cells, cell, ARMED, spending) !== ARMED) continue;
       const isAlive = Atomics.notify(this.#cells, cell, 1) > 0;
+      // A verdict is written down at once: there are only so many tokens, and whoever asked may die, too.
+      if (!isAlive) this.#markDied(slot);
       Atomics.compareExchange(this.#cells, cell, spending, SPENT);
       return isAlive;
     }
     return undefined;
+  }
+
+  #markDied(slot: number): void {
+    const cell = slotCell(slot, THREAD);
+    const thread = Atomics.load(this.#cells, cell);
+    if (stateOf(thread) !== IN_USE) return;
+    Atomics.compareExchange(this.#cells, cell, thread, slotState(idOf(thread), DIED));
   }
 
   // Slots
@@ -435,7 +451,7 @@ export class LockMemory {
       this.#findSlot((thread, cell) => {
         if (thread !== FREE_SLOT) return false;
         return Atomics.compareExchange(this.#cells, cell, FREE_SLOT, mine) === FREE_SLOT;
-      }) ?? this.#findSlot((thread, cell, slot) => this.#reclaim(slot, cell, thread, threadId));
+      }) ?? this.#findSlot((_, cell, slot) => this.#reclaim(slot, cell, threadId));
     if (slot === undefined) return undefined;
     let used = Atomics.load(this.#cells, SLOTS_IN_USE);
     while (used <= slot) {
@@ -463,15 +479,15 @@ export class LockMemory {
     return undefined;
   }
 
-  /** Makes a dead thread's slot the calling thread's own. */
-  #reclaim(slot: number, cell: number, thread: number, threadId: number): boolean {
-    // An owner's tokens are needed to find out when it dies.
+  /** Makes a slot the calling thread's own that nobody uses any more. */
+  #reclaim(slot: number, cell: number, threadId: number): boolean {
     if (this.owns(slot, this.read())) return false;
-    const hasLeft =
-      stateOf(thread) === LEFT ||
-      (stateOf(thread) === IN_USE && this.spendToken(slot, 0, TOKENS, threadId) === false);
-    if (!hasLeft) return false;
-    // It may have become the owner and died. Then the lock has to be taken over first, and its death told.
+    if (stateOf(Atomics.load(this.#cells, cell)) === IN_USE) {
+      this.spendToken(slot, 0, TOKENS, threadId);
+    }
+    const thread = Atomics.load(this.#cells, cell);
+    if (stateOf(thread) !== DIED && stateOf(thread) !== LEFT) return false;
+    // It may have become the owner and died. Then its lock has to be taken over first, and its death told.
     if (this.owns(slot, this.read())) return false;
     const cleaning = slotState(threadId, CLEANING);
     if (Atomics.compareExchange(this.#cells, cell, thread, cleaning) !== thread) return false;
