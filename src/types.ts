@@ -134,7 +134,17 @@ export interface LocksByKeyOptions<TKey = unknown> {
     | undefined;
 }
 
-/** A lock in memory that the threads of a process share. Everything said of {@link Lock} holds for it. */
+/**
+ * A lock in memory that the threads of a process share. Everything said of {@link Lock} holds for it, and:
+ *
+ * - Callers of one thread get it in the order in which they asked; the threads take turns, of about a millisecond
+ *   while others wait.
+ * - It is released through the object through which it was acquired; through any other, `releaseLock` throws
+ *   `ERR_LOCK_NOT_HELD`. `pool()` waits for the callers of its own object, and retires nothing but that.
+ * - When the thread that holds it ends, the next in line inherits it, and is told by
+ *   {@link SharedLockOptions.onAbandoned}. A thread that lives keeps it, however busy it is.
+ * - A caller that waits for another thread keeps its own thread alive.
+ */
 export interface SharedLock extends Lock {
   /** Give this to other threads, for their own `createLock(timeoutMilliseconds, {buffer})`. */
   readonly buffer: SharedArrayBuffer;
