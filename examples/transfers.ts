@@ -4,8 +4,11 @@
  *
  * A transfer changes the file twice, and each change is a read and a write. Without a lock, what others
  * write between the two is lost.
+ *
+ * A thread may be ended in the middle of a transfer. So a copy of the accounts is kept until it is complete.
  */
 import {randomInt, randomUUID} from 'node:crypto';
+import {existsSync, renameSync} from 'node:fs';
 import {mkdtemp, readFile, rename, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -65,10 +68,31 @@ export async function transfers(file: string, lock?: Lock): Promise<void> {
   await Promise.all(Array.from({length: CLIENTS}, client));
 }
 
-async function transfer(file: string, from: string, to: string, amount: number): Promise<void> {
+/** @param halfway called between the two changes, for an example of what may happen there */
+export async function transfer(
+  file: string,
+  from: string,
+  to: string,
+  amount: number,
+  halfway?: () => void,
+): Promise<void> {
+  await write(copyOf(file), await read(file));
   await change(file, from, -amount);
+  halfway?.();
   await change(file, to, amount);
+  await rm(copyOf(file), {force: true});
 }
+
+/**
+ * For a thread that got the lock from one that ended while it held it: puts back the accounts as they were
+ * before the transfer that the other may have left half made. Synchronous, so that it is done when
+ * `onAbandoned` returns.
+ */
+export function undoTransfer(file: string): void {
+  if (existsSync(copyOf(file))) renameSync(copyOf(file), file);
+}
+
+const copyOf = (file: string) => `${file}.before`;
 
 async function change(file: string, name: string, amount: number): Promise<void> {
   const accounts = await read(file);

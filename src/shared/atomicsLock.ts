@@ -1,4 +1,5 @@
 import {LockError, badTypeError} from '../errors.js';
+import type {Deadlines} from '../line/deadlines.js';
 import {LineLock} from '../line/lineLock.js';
 import type {SharedLock, SharedLockOptions} from '../types.js';
 import {createMemory, lineOf} from './lines.js';
@@ -12,10 +13,10 @@ class AtomicsLock extends LineLock implements SharedLock {
 
   constructor(
     memory: LockMemory,
-    timeoutMilliseconds: number | undefined,
+    deadlines: Deadlines | undefined,
     onAbandoned: SharedLockOptions['onAbandoned'],
   ) {
-    super(lineOf(memory), LineLock.deadlines(timeoutMilliseconds));
+    super(lineOf(memory), deadlines);
     this.buffer = memory.buffer;
     this.onAbandoned = onAbandoned;
   }
@@ -55,8 +56,10 @@ export function createLock(
   if (onAbandoned !== undefined && typeof onAbandoned !== 'function') {
     throw badTypeError('onAbandoned to be a function', onAbandoned);
   }
+  // Before anything is claimed in the memory.
+  const deadlines = LineLock.deadlines(timeoutMilliseconds);
   const memory = 'buffer' in options ? memoryOf(options.buffer) : createMemory();
-  return new AtomicsLock(memory, timeoutMilliseconds, onAbandoned);
+  return new AtomicsLock(memory, deadlines, onAbandoned);
 }
 
 /** The key alone counts, so that a misspelt field of a message does not make a lock that nobody else has. */

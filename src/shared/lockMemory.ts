@@ -31,7 +31,9 @@ const VERSION = 1;
 export const SLOTS = 128;
 
 /** How often a thread can be asked whether it is alive without doing anything for it. */
-export const TOKENS = 5;
+export const TOKENS = 10;
+/** The token that is kept for when there is good reason to think that the thread has ended. */
+export const LAST_TOKEN = TOKENS - 1;
 
 // The header, in cells of 32 bits. The word has a cache line to itself.
 const MAGIC_CELL = 0;
@@ -483,7 +485,7 @@ export class LockMemory {
   #reclaim(slot: number, cell: number, threadId: number): boolean {
     if (this.owns(slot, this.read())) return false;
     if (stateOf(Atomics.load(this.#cells, cell)) === IN_USE) {
-      this.spendToken(slot, 0, TOKENS, threadId);
+      this.spendToken(slot, 0, LAST_TOKEN, threadId);
     }
     const thread = Atomics.load(this.#cells, cell);
     if (stateOf(thread) !== DIED && stateOf(thread) !== LEFT) return false;

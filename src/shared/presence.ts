@@ -1,5 +1,12 @@
 /** Does the thread that holds a lock still exist? Never answered by time: a thread may be busy for any length of it. */
-import {TOKENS, isSameTurn, type LockMemory, type Owner, type Word} from './lockMemory.js';
+import {
+  LAST_TOKEN,
+  TOKENS,
+  isSameTurn,
+  type LockMemory,
+  type Owner,
+  type Word,
+} from './lockMemory.js';
 import {ask, startTimer, threadId} from './platform.js';
 
 /**
@@ -14,7 +21,6 @@ const SECOND_QUESTION_MILLISECONDS = 60;
  * as long as the one before. The last is for the last word alone.
  */
 const SECOND_TOKEN_MILLISECONDS = 400;
-const LAST_TOKEN = TOKENS - 1;
 
 /**
  * Whether `owner`, who has the lock by `word`, has ended. `false` also where that cannot be found out.

@@ -43,8 +43,12 @@ const RESERVATION_MILLISECONDS = 5;
 /** An owner that has not changed for this long is asked after, by callers who do not wait that long themselves. */
 const SUSPICIOUS_MILLISECONDS = 100;
 
-/** All threads together ask after an owner this often. */
-const INQUIRY_MILLISECONDS = 200;
+/**
+ * All threads together ask after an owner this often: more seldom, the longer it has been alive so far. What the runtime asks a
+ * blocked thread stays in that thread's memory until it goes on.
+ */
+const INQUIRY_MILLISECONDS = {least: 200, most: 800};
+const INQUIRIES_PER_AGE = 50;
 
 /** A parked thread looks at the word this often, the more seldom the more threads are parked. */
 const LOOK_MILLISECONDS = {least: 100, perThread: 12, most: 750};
@@ -337,9 +341,11 @@ export class SharedLine implements Line {
   #inquire(): void {
     const word = this.#memory.read();
     if (!isHeld(word) || this.#isInquiring) return;
-    if (!this.#memory.mayInquire(sharedNow(), INQUIRY_MILLISECONDS)) return;
-    const owner = this.#memory.ownerOf(word);
     const ownedFor = isSameTurn(word, this.#seen) ? now() - this.#seenSince : 0;
+    const {least, most} = INQUIRY_MILLISECONDS;
+    const interval = Math.min(Math.max(least, ownedFor / INQUIRIES_PER_AGE), most);
+    if (!this.#memory.mayInquire(sharedNow(), interval)) return;
+    const owner = this.#memory.ownerOf(word);
     this.#isInquiring = true;
     void hasEnded(this.#memory, word, owner, ownedFor).then((isDead) => {
       this.#isInquiring = false;
