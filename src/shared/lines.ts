@@ -36,7 +36,7 @@ const collected = new FinalizationRegistry<Remains>(({line, memory, slot}) => {
   const {byId} = lines();
   // The thread may use the lock again by now, with another line.
   if (byId.get(memory.id) === line) byId.delete(memory.id);
-  memory.detach(slot, threadId);
+  memory.detach(slot);
 });
 
 /** The memory of a new lock. */

@@ -66,19 +66,17 @@ const TURN_MASK = -ONE_TURN;
 /**
  * States of a slot, beside the thread id in `THREAD`.
  *
- * - FREE_SLOT: no thread, no ticket, and no token that is armed or being spent.
+ * - FREE_SLOT: no thread, no ticket, and no token that is armed.
  * - IN_USE: the thread attached, and lives as far as anybody knows.
  * - DIED: a token said that the thread has ended. It may still be named as the owner.
  * - DIED_HOLDING: it was the owner, its lock is being taken over or was, and no caller has been told yet.
- * - LEFT: the thread has no more use for the slot, or somebody was told; it is to be cleaned.
- * - CLEANING: the named thread, and no other, is making a slot that is DIED or LEFT its own, or free.
+ * - CLEANING: the named thread, and no other, is making the slot of a dead one its own, or free.
  */
 const FREE_SLOT = 0;
 const IN_USE = 1;
 const DIED = 2;
 const DIED_HOLDING = 3;
-const LEFT = 4;
-const CLEANING = 5;
+const CLEANING = 4;
 const STATE_BITS = 3;
 const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
 const stateOf = (thread: number) => thread & ((1 << STATE_BITS) - 1);
@@ -90,8 +88,8 @@ const idOf = (thread: number) => thread >> STATE_BITS;
  *
  * - SPENT: there may be a wait or not. Says nothing about the thread.
  * - ARMED: there is a wait, if there is a thread. Whoever changes it to its own SPENDING may notify.
- * - SPENDING, a negative number of the asker's own: between that and the answer the slot must not change
- *   hands, or the notification could end a wait of the next thread, which would then look dead.
+ * - SPENDING, a negative number of the asker's own: it is about to notify. If the slot changes hands meanwhile, its next
+ *   line does not use the token, lest that notification end a wait of the wrong thread, which would then look dead.
  */
 const SPENT = 0;
 const ARMED = 1;
@@ -385,8 +383,8 @@ export class LockMemory {
       tell(idOf(thread));
       // Nobody but the owner changes this state.
       Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
-      const isClean = this.#clean(slot);
-      Atomics.store(this.#cells, cell, isClean ? FREE_SLOT : slotState(idOf(thread), LEFT));
+      this.#clean(slot);
+      Atomics.store(this.#cells, cell, FREE_SLOT);
     }
     Atomics.and(this.#cells, WORD, ~ABANDONED);
   }
@@ -401,14 +399,20 @@ export class LockMemory {
 
   // Presence tokens
 
-  /** Arms a token of the thread's own slot. Resolves when it was spent, and can be armed again. */
-  armToken(slot: number, token: number): Promise<unknown> {
+  /**
+   * Arms a token of the thread's own slot. Resolves when it was spent, and can be armed again.
+   *
+   * @param isFirst whether a line arms the token for the first time
+   * @returns `undefined` if an asker may still be about to notify it because of the slot's last thread
+   */
+  armToken(slot: number, token: number, isFirst: boolean): Promise<unknown> | undefined {
     const cell = slotCell(slot, FIRST_TOKEN + token);
     for (;;) {
       let seen = Atomics.load(this.#cells, cell);
+      if (isFirst && seen !== SPENT) return undefined;
       const wait = Atomics.waitAsync(this.#cells, cell, seen);
       if (!wait.async) continue;
-      // Only now that the wait is there. An asker may still be turning SPENDING into SPENT.
+      // Only now that the wait is there. The asker that ended the last one may still be turning SPENDING into SPENT.
       while (Atomics.compareExchange(this.#cells, cell, seen, ARMED) !== seen) {
         seen = Atomics.load(this.#cells, cell);
       }
@@ -424,24 +428,22 @@ export class LockMemory {
    * @returns `undefined` if none of the tokens is armed, which says nothing
    */
   spendToken(slot: number, first: number, end: number, askerId: number): boolean | undefined {
+    const owner = slotCell(slot, THREAD);
+    const thread = Atomics.load(this.#cells, owner);
     for (let token = first; token < end; token++) {
       const cell = slotCell(slot, FIRST_TOKEN + token);
       const spending = spendingBy(askerId);
       if (Atomics.compareExchange(this.#cells, cell, ARMED, spending) !== ARMED) continue;
       const isAlive = Atomics.notify(this.#cells, cell, 1) > 0;
-      // A verdict is written down at once: there are only so many tokens, and whoever asked may die, too.
-      if (!isAlive) this.#markDied(slot);
+      if (!isAlive && stateOf(thread) === IN_USE) {
+        // Written down at once: there are only so many tokens, and whoever asked may die, too.
+        const died = slotState(idOf(thread), DIED);
+        Atomics.compareExchange(this.#cells, owner, thread, died);
+      }
       Atomics.compareExchange(this.#cells, cell, spending, SPENT);
       return isAlive;
     }
     return undefined;
-  }
-
-  #markDied(slot: number): void {
-    const cell = slotCell(slot, THREAD);
-    const thread = Atomics.load(this.#cells, cell);
-    if (stateOf(thread) !== IN_USE) return;
-    Atomics.compareExchange(this.#cells, cell, thread, slotState(idOf(thread), DIED));
   }
 
   // Slots
@@ -463,14 +465,13 @@ export class LockMemory {
   }
 
   /** The line of `slot` has no lock object left, and no caller. Its thread lives on. */
-  detach(slot: number, threadId: number): void {
+  detach(slot: number): void {
     // A lock whose holder can no longer be reached is held for as long as the thread lives.
     if (this.owns(slot, this.read())) return;
-    const isClean = this.#clean(slot);
+    this.#clean(slot);
     this.decline(slot);
     this.#wake(slot);
-    const next = isClean ? FREE_SLOT : slotState(threadId, LEFT);
-    Atomics.store(this.#cells, slotCell(slot, THREAD), next);
+    Atomics.store(this.#cells, slotCell(slot, THREAD), FREE_SLOT);
   }
 
   #findSlot(isIt: (thread: number, cell: number, slot: number) => boolean): number | undefined {
@@ -481,35 +482,31 @@ export class LockMemory {
     return undefined;
   }
 
-  /** Makes a slot the calling thread's own that nobody uses any more. */
+  /** Makes a dead thread's slot the calling thread's own. */
   #reclaim(slot: number, cell: number, threadId: number): boolean {
     if (this.owns(slot, this.read())) return false;
     if (stateOf(Atomics.load(this.#cells, cell)) === IN_USE) {
       this.spendToken(slot, 0, LAST_TOKEN, threadId);
     }
     const thread = Atomics.load(this.#cells, cell);
-    if (stateOf(thread) !== DIED && stateOf(thread) !== LEFT) return false;
+    if (stateOf(thread) !== DIED) return false;
     // It may have become the owner and died. Then its lock has to be taken over first, and its death told.
     if (this.owns(slot, this.read())) return false;
     const cleaning = slotState(threadId, CLEANING);
     if (Atomics.compareExchange(this.#cells, cell, thread, cleaning) !== thread) return false;
-    const isClean = this.#clean(slot);
-    const next = isClean ? slotState(threadId, IN_USE) : slotState(idOf(thread), LEFT);
-    Atomics.store(this.#cells, cell, next);
-    return isClean;
+    this.#clean(slot);
+    Atomics.store(this.#cells, cell, slotState(threadId, IN_USE));
+    return true;
   }
 
-  /** Ends what is left of the waits of `slot`. @returns whether nobody is about to end one of them */
-  #clean(slot: number): boolean {
+  /** Ends what is left of the waits of `slot`. */
+  #clean(slot: number): void {
     this.stopWaiting(slot);
-    let isClean = true;
     for (let token = 0; token < TOKENS; token++) {
       const cell = slotCell(slot, FIRST_TOKEN + token);
       const before = Atomics.compareExchange(this.#cells, cell, ARMED, SPENT);
       if (before === ARMED) Atomics.notify(this.#cells, cell);
-      else if (before !== SPENT) isClean = false;
     }
-    return isClean;
   }
 }
 

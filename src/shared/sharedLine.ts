@@ -109,14 +109,14 @@ export class SharedLine implements Line {
   constructor(memory: LockMemory, slot: number) {
     this.#memory = memory;
     this.#slot = slot;
-    for (let token = 0; token < TOKENS; token++) SharedLine.#keepArmed(this.#self, token);
+    for (let token = 0; token < TOKENS; token++) SharedLine.#keepArmed(this.#self, token, true);
   }
 
-  static #keepArmed(self: WeakRef<SharedLine>, token: number): void {
+  static #keepArmed(self: WeakRef<SharedLine>, token: number, isFirst: boolean): void {
     const line = self.deref();
     if (line === undefined) return;
-    const spent = line.#memory.armToken(line.#slot, token);
-    void spent.then(() => SharedLine.#keepArmed(self, token));
+    const spent = line.#memory.armToken(line.#slot, token, isFirst);
+    void spent?.then(() => SharedLine.#keepArmed(self, token, false));
   }
 
   tryEnter(waiter: Waiter): boolean {
