@@ -1,27 +1,12 @@
 // Promise 6: nothing is left over. What a process keeps is seen from outside, in programs of their own.
-import {spawn} from 'node:child_process';
-import {fileURLToPath} from 'node:url';
 import test from 'ava';
+import {compiledUrl} from '../support/compiled.js';
+import {runProgram} from '../support/program.js';
 
-/** Runs a program on the sources until it ends by itself; resolves to what it printed. */
-async function run(program: string, ...flags: string[]): Promise<string> {
-  const entry = new URL('../../src/index.js', import.meta.url).href;
-  const child = spawn(
-    process.execPath,
-    [
-      ...flags,
-      '--import=tsimp/import',
-      '--input-type=module',
-      '-e',
-      `import {createLock, createLocksByKey} from '${entry}';\n${program}`,
-    ],
-    {cwd: fileURLToPath(new URL('../..', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit']},
-  );
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (data: string) => (output += data));
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  return `${output}exit ${String(code)}`;
-}
+const run = (program: string, ...flags: string[]) => {
+  const entry = compiledUrl('src/index');
+  return runProgram(`import {createLock, createLocksByKey} from '${entry}';\n${program}`, ...flags);
+};
 
 test('a process exits at once when the last caller is done, whatever the timeout', async (t) => {
   const output = await run(`

@@ -1,21 +1,10 @@
 // What a thread or a process is kept alive by, and what is left when the last caller is gone.
-import {spawn} from 'node:child_process';
 import test from 'ava';
 import {compiledUrl} from '../support/compiled.js';
+import {runProgram} from '../support/program.js';
 
-/** Runs a program that imports the compiled entry until it ends by itself; resolves to what it printed. */
-async function run(program: string, ...flags: string[]): Promise<string> {
-  const entry = compiledUrl('src/shared/index');
-  const child = spawn(
-    process.execPath,
-    [...flags, '--input-type=module', '-e', `${common(entry)}\n${program}`],
-    {stdio: ['ignore', 'pipe', 'inherit']},
-  );
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (data: string) => (output += data));
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  return `${output}exit ${String(code)}`;
-}
+const run = (program: string, ...flags: string[]) =>
+  runProgram(`${common(compiledUrl('src/shared/index'))}\n${program}`, ...flags);
 
 /** `thread(code)` starts a worker that has `createLock`, `lock` of the buffer, `parentPort` and `sleep`. */
 const common = (entry: string) => `
