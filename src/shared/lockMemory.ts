@@ -87,12 +87,13 @@ const idOf = (thread: number) => thread >> STATE_BITS;
  * notified, or with the thread.
  *
  * - SPENT: there may be a wait or not. Says nothing about the thread.
- * - ARMED: there is a wait, if there is a thread. Whoever changes it to its own SPENDING may notify.
+ * - ARMED, a positive number of the thread's own: there is a wait, if the thread still exists. Whoever changes it to its own
+ *   SPENDING may notify.
  * - SPENDING, a negative number of the asker's own: it is about to notify. If the slot changes hands meanwhile, its next
  *   line does not use the token, lest that notification end a wait of the wrong thread, which would then look dead.
  */
 const SPENT = 0;
-const ARMED = 1;
+const armedBy = (threadId: number) => 1 + threadId;
 const spendingBy = (threadId: number) => -1 - threadId;
 
 /** The word as it was seen, to be compared and exchanged later. */
@@ -405,7 +406,12 @@ export class LockMemory {
    * @param isFirst whether a line arms the token for the first time
    * @returns `undefined` if an asker may still be about to notify it because of the slot's last thread
    */
-  armToken(slot: number, token: number, isFirst: boolean): Promise<unknown> | undefined {
+  armToken(
+    slot: number,
+    token: number,
+    threadId: number,
+    isFirst: boolean,
+  ): Promise<unknown> | undefined {
     const cell = slotCell(slot, FIRST_TOKEN + token);
     for (;;) {
       let seen = Atomics.load(this.#cells, cell);
@@ -413,7 +419,7 @@ export class LockMemory {
       const wait = Atomics.waitAsync(this.#cells, cell, seen);
       if (!wait.async) continue;
       // Only now that the wait is there. The asker that ended the last one may still be turning SPENDING into SPENT.
-      while (Atomics.compareExchange(this.#cells, cell, seen, ARMED) !== seen) {
+      while (Atomics.compareExchange(this.#cells, cell, seen, armedBy(threadId)) !== seen) {
         seen = Atomics.load(this.#cells, cell);
       }
       return wait.value;
@@ -428,22 +434,28 @@ export class LockMemory {
    * @returns `undefined` if none of the tokens is armed, which says nothing
    */
   spendToken(slot: number, first: number, end: number, askerId: number): boolean | undefined {
-    const owner = slotCell(slot, THREAD);
-    const thread = Atomics.load(this.#cells, owner);
     for (let token = first; token < end; token++) {
       const cell = slotCell(slot, FIRST_TOKEN + token);
+      const armed = Atomics.load(this.#cells, cell);
+      if (armed <= SPENT) continue;
       const spending = spendingBy(askerId);
-      if (Atomics.compareExchange(this.#cells, cell, ARMED, spending) !== ARMED) continue;
+      if (Atomics.compareExchange(this.#cells, cell, armed, spending) !== armed) continue;
       const isAlive = Atomics.notify(this.#cells, cell, 1) > 0;
-      if (!isAlive && stateOf(thread) === IN_USE) {
-        // Written down at once: there are only so many tokens, and whoever asked may die, too.
-        const died = slotState(idOf(thread), DIED);
-        Atomics.compareExchange(this.#cells, owner, thread, died);
-      }
+      if (!isAlive) this.#markDied(slot, armed - armedBy(0));
       Atomics.compareExchange(this.#cells, cell, spending, SPENT);
       return isAlive;
     }
     return undefined;
+  }
+
+  /**
+   * Written down at once: there are only so many tokens, and whoever asked may die, too. And of no other thread than the one
+   * that armed the token: the slot may have changed hands, even back and forth.
+   */
+  #markDied(slot: number, threadId: number): void {
+    const cell = slotCell(slot, THREAD);
+    const inUse = slotState(threadId, IN_USE);
+    Atomics.compareExchange(this.#cells, cell, inUse, slotState(threadId, DIED));
   }
 
   // Slots
@@ -504,8 +516,10 @@ export class LockMemory {
     this.stopWaiting(slot);
     for (let token = 0; token < TOKENS; token++) {
       const cell = slotCell(slot, FIRST_TOKEN + token);
-      const before = Atomics.compareExchange(this.#cells, cell, ARMED, SPENT);
-      if (before === ARMED) Atomics.notify(this.#cells, cell);
+      const armed = Atomics.load(this.#cells, cell);
+      if (armed <= SPENT) continue;
+      const isMine = Atomics.compareExchange(this.#cells, cell, armed, SPENT) === armed;
+      if (isMine) Atomics.notify(this.#cells, cell);
     }
   }
 }

@@ -115,7 +115,7 @@ export class SharedLine implements Line {
   static #keepArmed(self: WeakRef<SharedLine>, token: number, isFirst: boolean): void {
     const line = self.deref();
     if (line === undefined) return;
-    const spent = line.#memory.armToken(line.#slot, token, isFirst);
+    const spent = line.#memory.armToken(line.#slot, token, threadId, isFirst);
     void spent?.then(() => SharedLine.#keepArmed(self, token, false));
   }
 
