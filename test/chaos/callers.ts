@@ -1,0 +1,165 @@
+/** What every thread of a run does with the lock: callers with all kinds of timeouts and work. */
+import {threadId} from 'node:worker_threads';
+import {attach, isTimeout, type LockSource, type TestedLock} from './locks.js';
+import {CALLERS, type End, type Marks, type Moment} from './marks.js';
+
+const SHORT_MILLISECONDS = 50;
+const LONG_MILLISECONDS = 5000;
+
+/** How long an event loop is blocked at most, and the average time between two such blocks. */
+const BLOCK_MILLISECONDS = 50;
+const BETWEEN_BLOCKS_MILLISECONDS = 400;
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+export function randomOf(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export const pause = (milliseconds: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** The uncaught error of a thread that was to end by one. */
+export const ORDERED = 'as ordered';
+
+export class Callers {
+  readonly #marks: Marks;
+  readonly #source: LockSource;
+  readonly #random: () => number;
+
+  constructor(marks: Marks, source: LockSource, random: () => number) {
+    this.#marks = marks;
+    this.#source = source;
+    this.#random = random;
+  }
+
+  /** The timeout of a lock object: none, 0, short or long. */
+  anyTimeout(): number | undefined {
+    const timeouts = [
+      undefined,
+      0,
+      1 + this.#random() * SHORT_MILLISECONDS,
+      this.#random() * LONG_MILLISECONDS,
+    ];
+    return timeouts[Math.floor(this.#random() * timeouts.length)];
+  }
+
+  attach(timeout: number | undefined): TestedLock {
+    const random = this.#random;
+    return attach(this.#source, timeout, (through, dead) => this.#told(through, dead), random);
+  }
+
+  /** Ask again and again until the run stops. */
+  async run(): Promise<void> {
+    const locks = Array.from({length: CALLERS}, () => this.attach(this.anyTimeout()));
+    const all = Array.from({length: CALLERS}, async (_, caller) => {
+      while (!this.#marks.isStopped) {
+        const lock = locks[Math.floor(this.#random() * locks.length)] as TestedLock;
+        await this.ask(caller, lock, () => this.#work());
+        await this.#rest();
+      }
+    });
+    await Promise.all(all);
+    this.#marks.finish();
+  }
+
+  async blockNowAndThen(): Promise<void> {
+    while (!this.#marks.isStopped) {
+      await pause(this.#random() * 2 * BETWEEN_BLOCKS_MILLISECONDS);
+      this.#marks.block(this.#random() * BLOCK_MILLISECONDS);
+    }
+  }
+
+  /** One call, which ends with the lock or with a timeout. */
+  async ask(
+    caller: number,
+    lock: TestedLock,
+    work: () => PromiseLike<void> | undefined,
+  ): Promise<void> {
+    const marks = this.#marks;
+    let timedOut = false;
+    // Right after the call: who has not asked yet is not killed.
+    const call = lock.withLock(() => this.#section(lock, work));
+    marks.asks(caller);
+    try {
+      await call;
+    } catch (error) {
+      timedOut = isTimeout(error);
+      if (!timedOut) {
+        console.error(`A caller in thread ${threadId} got`, error);
+        marks.wrong('a caller got an unexpected error', threadId);
+      }
+    }
+    marks.hasAnswer(caller, timedOut);
+    if (timedOut) await pause(this.#random() * 5);
+  }
+
+  #section(lock: TestedLock, work: () => PromiseLike<void> | undefined): Promise<void> | undefined {
+    const marks = this.#marks;
+    const atOnce = this.#obey('admitted');
+    if (atOnce !== undefined) return atOnce;
+    marks.enter(lock);
+    const inside = this.#obey('inside');
+    if (inside !== undefined) return inside;
+    const done = work();
+    if (done !== undefined) return Promise.resolve(done).then(() => this.#leave());
+    return this.#leave();
+  }
+
+  #leave(): Promise<void> | undefined {
+    this.#marks.leave();
+    return this.#obey('leaving');
+  }
+
+  #work(): Promise<void> | undefined {
+    const kind = this.#random();
+    if (kind < 0.6) return undefined;
+    if (kind < 0.9) return turn();
+    if (kind < 0.95) return pause(this.#random() * 4);
+    this.#marks.compute(this.#random() * 4);
+    return undefined;
+  }
+
+  #rest(): Promise<void> | undefined {
+    const kind = this.#random();
+    if (kind < 0.3) return undefined;
+    return kind < 0.8 ? turn() : pause(this.#random() * 10);
+  }
+
+  #told(through: TestedLock, dead: number): void {
+    this.#marks.told(dead, through);
+    const end = this.#marks.orderAt('told');
+    if (end !== undefined) void this.end(end, true);
+  }
+
+  #obey(moment: Moment): Promise<void> | undefined {
+    const end = this.#marks.orderAt(moment);
+    return end === undefined ? undefined : this.end(end);
+  }
+
+  /** Ends this thread. The promise, where there is one, never resolves. */
+  end(end: End, inCallback = false): Promise<void> {
+    this.#marks.beginEnd(threadId, end);
+    if (end === 'error') {
+      if (inCallback) throw new Error(ORDERED);
+      queueMicrotask(() => {
+        throw new Error(ORDERED);
+      });
+    } else if (end === 'out of memory') {
+      const hoard: unknown[] = [];
+      for (;;) {
+        hoard.push(new Array(10_000).fill(hoard.length));
+        this.#marks.beat();
+      }
+    } else {
+      process.exit();
+    }
+    return new Promise(() => undefined);
+  }
+}

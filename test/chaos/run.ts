@@ -1,0 +1,342 @@
+/** One run, in the main thread: starts the threads, ends them at random, takes part as a caller, and adds up. */
+import {subscribe} from 'node:diagnostics_channel';
+import {setTimeout as wait} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
+import {Worker, threadId} from 'node:worker_threads';
+import {Piscina} from 'piscina';
+import {Callers, ORDERED, pause, randomOf, turn} from './callers.js';
+import {
+  LOCKS,
+  createSource,
+  describe,
+  isAvailable,
+  repair,
+  unrest,
+  type LockName,
+} from './locks.js';
+import {CALLERS, DOING, Marks, type End, type Moment} from './marks.js';
+import type {Task} from './task.js';
+import type {Data} from './worker.js';
+
+const WORKERS = 4;
+const POOL_THREADS = 2;
+const TASKS_IN_FLIGHT = 4;
+
+/** Small enough that a worker runs out of it soon. */
+const RESOURCE_LIMITS = {maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4};
+
+/** How long nobody may enter while callers wait. Heirs die, too, so that an inheritance takes its time under fire. */
+const STANDSTILL_MILLISECONDS = {ours: 20_000, plain: 2000, web: 2000};
+/** How long the last callers have after the run. */
+const STUCK_MILLISECONDS = 30_000;
+/** How long a worker has to meet the moment that it is to end in. */
+const MOMENT_MILLISECONDS = 300;
+/** Storms, in which workers die as fast as they are replaced, and as long again in which there is more time to work. */
+const STORM_MILLISECONDS = 5000;
+const PROGRESS_MILLISECONDS = 10_000;
+
+const [name = 'ours', seconds = '60', seedText = '1'] = process.argv.slice(2) as [
+  LockName?,
+  ...string[],
+];
+if (!LOCKS.includes(name)) throw new Error(`Expected one of ${LOCKS.join(', ')}, but got ${name}.`);
+if (!isAvailable(name)) {
+  console.log(`Node.js ${process.version} has no Web Locks.`);
+  process.exit(2);
+}
+const seed = Number(seedText);
+const random = randomOf(seed);
+const marks = new Marks();
+const source = createSource(name);
+const callers = new Callers(marks, source, random);
+
+// Before the subscription: it is no part of the game.
+new Worker(fileURLToPath(new URL('./watchdog.js', import.meta.url)), {
+  workerData: {memory: marks.memory, source},
+}).unref();
+
+const kills = new Map<End, number>();
+const ended = new Map<number, () => void>();
+const living = new Set<number>();
+let stranded = 0;
+let longestStandstill = 0;
+let isKilling = true;
+
+// Every worker, also Piscina's.
+subscribe('worker_threads', (message) => {
+  const {worker} = message as {worker: Worker};
+  const id = worker.threadId;
+  living.add(id);
+  worker.once('exit', () => {
+    marks.hasEnded(id);
+    living.delete(id);
+    const end = marks.endOf(id);
+    kills.set(end, (kills.get(end) ?? 0) + 1);
+    ended.get(id)?.();
+    ended.delete(id);
+  });
+});
+
+function pick<T>(from: readonly T[]): T {
+  return from[Math.floor(random() * from.length)] as T;
+}
+
+// Workers
+
+interface Subject {
+  readonly worker: Worker;
+  readonly id: number;
+  readonly ended: Promise<void>;
+  isChosen: boolean;
+}
+
+const subjects = new Set<Subject>();
+
+function start(): void {
+  const data: Data = {memory: marks.memory, source, seed};
+  const worker = new Worker(fileURLToPath(new URL('./worker.js', import.meta.url)), {
+    workerData: data,
+    resourceLimits: RESOURCE_LIMITS,
+  });
+  const id = worker.threadId;
+  worker.on('error', (error: Error & {code?: string}) => {
+    const isExpected = error.message === ORDERED || error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+    if (isExpected && marks.isEnding(id)) return;
+    console.error(`Thread ${id} failed with`, error);
+    marks.wrong('a thread ended by itself', id);
+  });
+  const subject: Subject = {
+    worker,
+    id,
+    ended: new Promise((resolve) => ended.set(id, resolve)),
+    isChosen: false,
+  };
+  subjects.add(subject);
+  void subject.ended.then(() => {
+    subjects.delete(subject);
+    if (!marks.isStopped) start();
+  });
+}
+
+// The killer
+
+async function killAround(): Promise<void> {
+  while (isKilling) {
+    const ripe = [...subjects].filter(({id, isChosen}) => !isChosen && marks.hasAsked(id));
+    if (ripe.length === 0) {
+      await pause(1);
+      continue;
+    }
+    // Sometimes all at once: the owner, who asks after it, and who was just woken.
+    const victims = random() < 0.1 ? ripe : [pick(ripe)];
+    for (const victim of victims) void kill(victim);
+    const isStorm = Math.floor(marks.now() / STORM_MILLISECONDS) % 2 === 0;
+    await pause(isStorm ? random() * 50 : random() * 400);
+  }
+}
+
+async function kill(victim: Subject): Promise<void> {
+  victim.isChosen = true;
+  const means = random();
+  if (means < 0.4) {
+    await until(pick([DOING.anything, DOING.inside, DOING.blocked]), victim.id);
+    marks.beginEnd(victim.id, 'terminate');
+    void victim.worker.terminate();
+    return;
+  }
+  const end: End = means < 0.7 ? 'exit' : means < 0.9 ? 'error' : 'out of memory';
+  const moment = pick<Moment>(['any', 'admitted', 'inside', 'leaving', 'told', 'told']);
+  marks.order(victim.id, end, moment);
+  if (moment !== 'any') {
+    await Promise.race([victim.ended, wait(MOMENT_MILLISECONDS, undefined, {ref: false})]);
+    marks.order(victim.id, end, 'any');
+  }
+  victim.worker.postMessage('now');
+}
+
+/** Waits a little for the thread to be at it. `anything` is now. */
+async function until(what: number, id: number): Promise<void> {
+  if (what === DOING.anything) return;
+  const patience = performance.now() + 50;
+  while (marks.isDoing(id) !== what && performance.now() < patience) await turn();
+}
+
+// The pool
+
+const pool = new Piscina<Task, void>({
+  filename: fileURLToPath(new URL('./task.js', import.meta.url)),
+  minThreads: POOL_THREADS,
+  maxThreads: POOL_THREADS,
+});
+
+async function feedPool(place: number): Promise<void> {
+  while (!marks.isStopped) {
+    const isVictim = isKilling && random() < 0.3;
+    const work = isVictim
+      ? pick<Task['work']>(['short', 'compute', 'wait', random() < 0.3 ? 'compute long' : 'wait'])
+      : pick<Task['work']>(['short', 'short', 'short', 'leave a caller behind']);
+    marks.clearTask(place);
+    const controller = new AbortController();
+    const task = {memory: marks.memory, source, seed: random() * 2 ** 31, place, work};
+    let isDone = false;
+    const done = pool.run(task, {signal: controller.signal}).finally(() => (isDone = true));
+    if (isVictim) {
+      const victim = await Promise.race([threadOf(place), done.then(() => undefined)]);
+      await pause(random() * (work === 'compute long' ? 900 : 30));
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set in a callback
+      if (victim !== undefined && !isDone) {
+        marks.beginEnd(victim, 'abort');
+        controller.abort();
+        const outcome = await done.catch((error: unknown) => error as Error);
+        // It had just ended, and its thread lives on.
+        if (!(outcome instanceof Error && outcome.name === 'AbortError')) marks.takeBackEnd(victim);
+        continue;
+      }
+    }
+    await done;
+  }
+}
+
+async function threadOf(place: number): Promise<number | undefined> {
+  for (;;) {
+    const thread = marks.threadOfTask(place);
+    if (thread !== undefined) return thread;
+    if (marks.isStopped) return undefined;
+    await pause(1);
+  }
+}
+
+// The watch
+
+const waiting = () =>
+  [threadId, ...living].flatMap((id) => (marks.isEnding(id) ? [] : marks.waitingSince(id)));
+
+async function watch(): Promise<void> {
+  let progressAt = PROGRESS_MILLISECONDS;
+  for (;;) {
+    await pause(20);
+    marks.beat();
+    if (name === 'ours' && marks.firstWrong() !== undefined) finish();
+    const standstill = marks.standstill();
+    if (!marks.isStopped && standstill > longestStandstill) longestStandstill = standstill;
+    if (standstill > STANDSTILL_MILLISECONDS[name] && waiting().length > 0) {
+      stranded++;
+      if (name === 'ours') finish(waiting().length);
+      repair(source);
+      await pause(STANDSTILL_MILLISECONDS[name] / 2);
+    }
+    if (marks.now() > progressAt) {
+      progressAt += PROGRESS_MILLISECONDS;
+      const {acquisitions, timeouts} = marks.figures();
+      const ends = [...kills.values()].reduce((a, b) => a + b, 0);
+      console.log(
+        `${Math.round(marks.now() / 1000)} s: ${acquisitions} acquisitions, ${timeouts} timeouts, ${ends} kills`,
+      );
+    }
+  }
+}
+
+function state(): string {
+  const threads = [threadId, ...living];
+  const lines = [describe(source, threads), `inside: thread ${marks.inside ?? 'none'}`];
+  for (const id of threads) {
+    const since = marks.waitingSince(id).map((at) => marks.now() - at);
+    const waits = since.length === 0 ? 'nobody waits' : `waiting for ${since.join(', ')} ms`;
+    const finished = marks.hasFinished(id) ? 'finished' : 'runs';
+    lines.push(`thread ${id}: ${finished}, end: ${marks.endOf(id)}, ${waits}`);
+  }
+  return lines.join('\n');
+}
+
+/** Prints the figures and ends the process. */
+function finish(stuck = 0, hasEnded = false): never {
+  const found = marks.firstWrong();
+  const f = marks.figures();
+  const ran = marks.now() / 1000;
+  const perSecond = (count: number) => count / Math.min(ran, killedFor);
+  kills.delete('done');
+  kills.delete('lives');
+  const total = [...kills.values()].reduce((a, b) => a + b, 0);
+  const byKind = [...kills].map(([kind, count]) => `${kind} ${count}`).join(', ');
+  const times = marks.inheritances();
+  const median = times[Math.floor(times.length / 2)] ?? 0;
+  const slow = times.filter((time) => time > 1000).length;
+  const isOurs = name === 'ours';
+  console.log(
+    [
+      `lock           ${name}, Node.js ${process.version}, seed ${seed}, ${ran.toFixed(0)} s, ${CALLERS} callers in ${WORKERS} workers and main, a pool of ${POOL_THREADS}`,
+      `acquisitions   ${f.acquisitions} (${Math.round(perSecond(f.acquisitions))} a second)`,
+      `timeouts       ${f.timeouts}`,
+      `kills          ${total} (${perSecond(total).toFixed(1)} a second): ${byKind}`,
+      `marks left     ${f.marksLeft} by threads that died inside${isOurs ? `, ${f.notTold} of them not reported` : ''}`,
+      ...(isOurs
+        ? [
+            `inherited      ${times.length} locks, ${f.retold} reports again because the heir died`,
+            `inheritance    median ${median} ms, slowest ${times.at(-1) ?? 0} ms, ${slow} slower than 1 s`,
+          ]
+        : []),
+      `longest        wait ${f.longestWait} ms, standstill ${longestStandstill} ms`,
+      `overlaps       ${f.overlaps}`,
+      `stranded       ${stranded}`,
+      `stuck          ${stuck}`,
+    ].join('\n'),
+  );
+  const wrong =
+    found === undefined
+      ? undefined
+      : `${found.wrong} (thread ${found.finder} about ${found.about})`;
+  // The other locks have nobody to tell.
+  const failure = isOurs ? (wrong ?? (hasEnded ? unrest(source) : undefined)) : undefined;
+  const isLost = f.overlaps > 0 || stranded > 0 || stuck > 0;
+  if (failure !== undefined) console.log(`FAILED: ${failure}`);
+  else if (isLost) console.log('FAILED: see the last three figures');
+  if (failure !== undefined || (isOurs && isLost)) console.log(state());
+  process.exit(failure !== undefined || isLost ? 1 : 0);
+}
+
+// The run
+
+let killedFor = Number(seconds);
+for (let worker = 0; worker < WORKERS; worker++) start();
+void callers.run();
+void callers.blockNowAndThen();
+void watch();
+const fed = Promise.all(Array.from({length: TASKS_IN_FLIGHT}, (_, place) => feedPool(place)));
+void killAround();
+
+await pause(killedFor * 1000);
+isKilling = false;
+killedFor = marks.now() / 1000;
+// Those whose end has begun.
+const chosen = [...subjects].filter(({isChosen}) => isChosen).map((subject) => subject.ended);
+await Promise.race([Promise.all(chosen), wait(STUCK_MILLISECONDS)]);
+await pause(1000);
+marks.stop();
+
+const deadline = performance.now() + STUCK_MILLISECONDS;
+const others = [...subjects];
+const isOver = () => others.every(({id}) => marks.hasFinished(id)) && marks.hasFinished(threadId);
+let isFed = false;
+void fed.then(() => (isFed = true));
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set in a callback
+while (!(isOver() && isFed) && performance.now() < deadline) await pause(20);
+const stuck = waiting().length;
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set in a callback
+if (!isOver() || !isFed) {
+  console.log('Not everybody came to an end.');
+  finish(Math.max(stuck, 1));
+}
+
+// A caller that a task left behind may still be in line, in a thread that stands still.
+for (const id of living) marks.beginEnd(id, 'done');
+await Promise.all([pool.destroy(), ...others.map(({worker}) => worker.terminate())]);
+if (name === 'ours') {
+  // Whoever asks last finds what the others left.
+  const last = callers.ask(0, callers.attach(undefined), () => undefined);
+  const isServed = await Promise.race([
+    last.then(() => true),
+    wait(STUCK_MILLISECONDS, false, {ref: false}),
+  ]);
+  if (!isServed) finish(1);
+}
+finish(0, true);

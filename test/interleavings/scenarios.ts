@@ -1,0 +1,402 @@
+/**
+ * What the threads do. This file is loaded twice: by the harness, which reads what the scenarios are, and into each
+ * logical thread, whose copy of `run` is made to be suspended.
+ */
+import type {SharedLock} from '../../src/types.js';
+
+/** What a scenario's code can do, beside using the lock. */
+export interface Actor {
+  /** The one that was made before the scenario began. */
+  readonly lock: SharedLock;
+  /** Another object for the lock. */
+  createLock(timeout?: number): SharedLock;
+  /** Announces a caller. */
+  ask(): Caller;
+  /** A point at which others may run. */
+  step(): void;
+  /** Resolves in a later turn of the event loop. */
+  turn(): Promise<void>;
+  sleep(milliseconds: number): Promise<void>;
+  /** Lets time pass at once. */
+  work(milliseconds: number): void;
+  /** Declares that no lock object is referenced any more. */
+  drop(): void;
+}
+
+/** To be told how it goes, so that it can be checked. */
+export interface Caller {
+  entered(): void;
+  left(): void;
+  served(): void;
+  refused(error: unknown): void;
+}
+
+export interface Part {
+  readonly run: (t: Actor) => Promise<void>;
+  readonly timeout?: number;
+  /** It makes its lock object itself, at any time. */
+  readonly attachesItself?: boolean;
+  /** It may die at any of its atomic operations, and between its tasks. */
+  readonly isMortal?: boolean;
+}
+
+export interface Scenario {
+  readonly threads: readonly Part[];
+  /** How many threads die, at most. */
+  readonly deaths?: number;
+  /** How many are busy for long, at most. */
+  readonly blocks?: number;
+  readonly slots?: number;
+  readonly tokens?: number;
+  /** Whether the runtime says of every thread that it does not know it. */
+  readonly isDenied?: boolean;
+  /** How many preemptions are explored exhaustively. Without it, the scenario is explored at random. */
+  readonly preemptions?: number;
+}
+
+// Callers
+
+/** A critical section, in one turn of the event loop. */
+async function call(t: Actor, lock: SharedLock, milliseconds = 0): Promise<boolean> {
+  const caller = t.ask();
+  try {
+    await lock.withLock(() => {
+      caller.entered();
+      t.step();
+      if (milliseconds > 0) t.work(milliseconds);
+      caller.left();
+    });
+    caller.served();
+    return true;
+  } catch (error) {
+    caller.refused(error);
+    return false;
+  }
+}
+
+/** With a turn of the event loop in the middle. */
+async function callAsync(t: Actor, lock: SharedLock, milliseconds = 0): Promise<void> {
+  const caller = t.ask();
+  try {
+    await lock.withLock(async () => {
+      caller.entered();
+      await t.turn();
+      if (milliseconds > 0) t.work(milliseconds);
+      caller.left();
+    });
+    caller.served();
+  } catch (error) {
+    caller.refused(error);
+  }
+}
+
+async function acquireAndRelease(t: Actor, lock: SharedLock): Promise<void> {
+  const caller = t.ask();
+  try {
+    await lock.acquireLock();
+  } catch (error) {
+    caller.refused(error);
+    return;
+  }
+  caller.entered();
+  t.step();
+  caller.left();
+  lock.releaseLock();
+  caller.served();
+}
+
+// What a thread does
+
+const once = async (t: Actor) => {
+  await call(t, t.lock);
+};
+const onceAsync = async (t: Actor) => callAsync(t, t.lock);
+const acquireOnce = async (t: Actor) => acquireAndRelease(t, t.lock);
+
+const twoCallers = async (t: Actor) => {
+  const first = call(t, t.lock);
+  await call(t, t.lock);
+  await first;
+};
+
+const twice = async (t: Actor) => {
+  await call(t, t.lock);
+  await call(t, t.lock);
+};
+
+/** Long enough that the lock has to be given to another thread after the second. */
+const threeLong = async (t: Actor) => {
+  const first = call(t, t.lock, 1);
+  const second = callAsync(t, t.lock, 1);
+  await call(t, t.lock, 1);
+  await second;
+  await first;
+};
+
+const twoObjects = async (t: Actor) => {
+  const other = t.createLock();
+  const first = callAsync(t, t.lock);
+  await acquireAndRelease(t, other);
+  await first;
+  await call(t, t.lock);
+};
+
+const oneGivesUp = async (t: Actor) => {
+  const patient = call(t, t.createLock());
+  await call(t, t.lock);
+  await patient;
+};
+
+const withdrawsAndComesBack = async (t: Actor) => {
+  await call(t, t.lock);
+  await call(t, t.createLock());
+};
+
+const retires = async (t: Actor) => {
+  const lock = t.createLock();
+  const first = callAsync(t, lock);
+  await lock.pool();
+  await first;
+};
+
+/** Forgets the lock object, and makes a new one later: of the same line or, if that was collected, another. */
+const comesAndGoes = async (t: Actor) => {
+  await call(t, t.createLock());
+  t.drop();
+  await t.turn();
+  await call(t, t.createLock());
+  t.drop();
+};
+
+const attachesAndCalls = async (t: Actor) => {
+  await call(t, t.createLock());
+};
+
+/** @returns a lock object, or `undefined` if there are too many threads */
+const attachIfPossible = (t: Actor): SharedLock | undefined => {
+  try {
+    return t.createLock();
+  } catch (error) {
+    if ((error as {code?: unknown}).code !== 'ERR_LOCK_FULL') throw error;
+    return undefined;
+  }
+};
+
+/** Tries again a few times where there is no room. */
+const attachesLate = async (t: Actor) => {
+  for (let tries = 0; tries < 3; tries++) {
+    const lock = attachIfPossible(t);
+    if (lock !== undefined) {
+      await call(t, lock);
+      return;
+    }
+    await t.sleep(150);
+  }
+};
+
+/** Takes a slot, if there is one, and no more. */
+const attaches = async (t: Actor) => {
+  attachIfPossible(t);
+};
+
+/** Forgets its lock object, and takes a slot again. */
+const attachesAgain = async (t: Actor) => {
+  t.drop();
+  await t.turn();
+  attachIfPossible(t);
+};
+
+/** Asks again where it was refused. */
+const triesAgain = async (t: Actor) => {
+  for (let tries = 0; tries < 40 && !(await call(t, t.lock)); tries++) await t.sleep(100);
+};
+
+const TIMEOUT = 50;
+
+export const scenarios: Record<string, Scenario> = {
+  'acquire-and-release': {
+    threads: [{run: acquireOnce}, {run: acquireOnce}],
+    preemptions: 8,
+  },
+  'asynchronous-sections': {threads: [{run: onceAsync}, {run: onceAsync}], preemptions: 6},
+  'two-callers-a-thread': {threads: [{run: twoCallers}, {run: twoCallers}], preemptions: 5},
+  'one-after-the-other': {threads: [{run: twice}, {run: twice}], preemptions: 5},
+  'two-objects': {threads: [{run: twoObjects}, {run: once}], preemptions: 4},
+  'timeout-and-grant': {threads: [{run: onceAsync}, {run: once, timeout: TIMEOUT}], preemptions: 5},
+  'two-timeouts': {
+    threads: [
+      {run: twice, timeout: TIMEOUT},
+      {run: twice, timeout: TIMEOUT},
+    ],
+    preemptions: 4,
+  },
+  'withdrawal-of-the-last': {
+    threads: [{run: twice}, {run: withdrawsAndComesBack, timeout: TIMEOUT}],
+    preemptions: 4,
+  },
+  'one-of-two-gives-up': {
+    threads: [{run: onceAsync}, {run: oneGivesUp, timeout: TIMEOUT}],
+    preemptions: 4,
+  },
+  'no-patience': {threads: [{run: twice}, {run: twice, timeout: 0}], preemptions: 5},
+  reserved: {threads: [{run: threeLong}, {run: once}], preemptions: 4},
+  'reserved-and-withdrawn': {
+    threads: [{run: threeLong}, {run: withdrawsAndComesBack, timeout: TIMEOUT}],
+    preemptions: 3,
+  },
+  attach: {threads: [{run: once}, {run: attachesAndCalls, attachesItself: true}], preemptions: 5},
+  retire: {threads: [{run: retires}, {run: once}], preemptions: 4},
+  collected: {threads: [{run: comesAndGoes}, {run: once}], preemptions: 2},
+  'collected-in-both': {
+    threads: [{run: comesAndGoes}, {run: comesAndGoes}],
+    slots: 4,
+    preemptions: 1,
+  },
+
+  'dead-holder-or-waiter': {
+    threads: [{run: onceAsync, isMortal: true}, {run: once}],
+    deaths: 1,
+    preemptions: 4,
+  },
+  'dead-with-callers': {
+    threads: [{run: twoCallers, isMortal: true}, {run: twoCallers}],
+    deaths: 1,
+    preemptions: 3,
+  },
+  'dead-while-reserved': {
+    threads: [{run: threeLong, isMortal: true}, {run: once}],
+    deaths: 1,
+    preemptions: 3,
+  },
+  'dead-waiter-while-reserved': {
+    threads: [{run: threeLong}, {run: once, isMortal: true}],
+    deaths: 1,
+    preemptions: 3,
+  },
+  'dead-holder-and-no-patience': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: triesAgain, timeout: 0},
+    ],
+    deaths: 1,
+    preemptions: 3,
+  },
+  'dead-holder-and-little-patience': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: triesAgain, timeout: TIMEOUT},
+    ],
+    deaths: 1,
+    preemptions: 2,
+  },
+  'dead-slot': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: attachesLate, attachesItself: true},
+    ],
+    slots: 1,
+    tokens: 10,
+    deaths: 1,
+    preemptions: 3,
+  },
+  'slot-again': {
+    threads: [
+      {run: attachesAgain},
+      {run: attaches, attachesItself: true, isMortal: true},
+      {run: attaches, attachesItself: true},
+    ],
+    slots: 1,
+    tokens: 3,
+    deaths: 1,
+    preemptions: 2,
+  },
+  'busy-waiter': {threads: [{run: threeLong}, {run: once}], blocks: 1, preemptions: 2},
+  'busy-and-denied': {
+    threads: [{run: onceAsync}, {run: once}],
+    blocks: 1,
+    isDenied: true,
+    preemptions: 2,
+  },
+
+  'three-threads': {threads: [{run: twice}, {run: twoCallers}, {run: onceAsync}]},
+  'four-threads': {
+    threads: [{run: twice}, {run: twoCallers}, {run: onceAsync}, {run: acquireOnce}],
+  },
+  'three-with-timeouts': {
+    threads: [
+      {run: threeLong},
+      {run: withdrawsAndComesBack, timeout: TIMEOUT},
+      {run: oneGivesUp, timeout: TIMEOUT},
+    ],
+  },
+  'four-with-timeouts': {
+    threads: [
+      {run: threeLong},
+      {run: withdrawsAndComesBack, timeout: TIMEOUT},
+      {run: twice, timeout: TIMEOUT},
+      {run: twice, timeout: 0},
+    ],
+  },
+  'three-reserved': {threads: [{run: threeLong}, {run: threeLong}, {run: twice}]},
+  'two-heirs': {
+    threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: once}],
+    deaths: 1,
+  },
+  'dead-heir': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: onceAsync, isMortal: true},
+      {run: once},
+      {run: twoCallers},
+    ],
+    deaths: 2,
+  },
+  'dead-of-three-reserved': {
+    threads: [{run: threeLong, isMortal: true}, {run: threeLong, isMortal: true}, {run: twice}],
+    deaths: 2,
+  },
+  'dead-with-timeouts': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: withdrawsAndComesBack, timeout: TIMEOUT, isMortal: true},
+      {run: triesAgain, timeout: TIMEOUT},
+      {run: triesAgain, timeout: 0},
+    ],
+    deaths: 2,
+  },
+  'dead-slot-taken': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: once, isMortal: true},
+      {run: attachesLate, attachesItself: true},
+      {run: attachesLate, attachesItself: true},
+    ],
+    slots: 2,
+    tokens: 10,
+    deaths: 2,
+  },
+  'busy-of-three': {threads: [{run: threeLong}, {run: twice}, {run: once}], blocks: 1},
+  'busy-and-dead': {
+    threads: [
+      {run: threeLong, isMortal: true},
+      {run: twoCallers, isMortal: true},
+      {run: once},
+      {run: once},
+    ],
+    deaths: 1,
+    blocks: 1,
+  },
+  'collected-of-three': {
+    threads: [{run: comesAndGoes}, {run: twice}, {run: comesAndGoes, attachesItself: true}],
+    slots: 5,
+  },
+  'collected-and-dead': {
+    threads: [
+      {run: comesAndGoes, isMortal: true},
+      {run: onceAsync, isMortal: true},
+      {run: comesAndGoes, attachesItself: true},
+    ],
+    slots: 5,
+    deaths: 1,
+  },
+};
