@@ -151,7 +151,7 @@ export function describe({name, buffer}: LockSource, threads: readonly number[] 
   for (const {slot, threadId, state: of, ticket, wakeUps, tokens} of slots(cells)) {
     const isOrdinary = ticket === 0 && (of === 'IN_USE' || of === 'FREE_SLOT');
     if (isOrdinary && slot !== owner && !threads.includes(threadId)) continue;
-    const shown = tokens.map((token) => (token === 0 ? 'spent' : token === 1 ? 'armed' : token));
+    const shown = tokens.map((token) => (token > 0 ? 'armed' : token === 0 ? 'spent' : token));
     lines.push(
       `slot ${slot}: thread ${threadId} ${of}, ticket ${ticket}, ${wakeUps} wake-ups, tokens ${shown.join(' ')}`,
     );

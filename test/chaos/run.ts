@@ -174,7 +174,12 @@ async function feedPool(place: number): Promise<void> {
     const isVictim = isKilling && random() < 0.3;
     const work = isVictim
       ? pick<Task['work']>(['short', 'compute', 'wait', random() < 0.3 ? 'compute long' : 'wait'])
-      : pick<Task['work']>(['short', 'short', 'short', 'leave a caller behind']);
+      : pick<Task['work']>([
+          'short',
+          'short',
+          'short',
+          isKilling ? 'leave a caller behind' : 'short',
+        ]);
     marks.clearTask(place);
     const controller = new AbortController();
     const task = {memory: marks.memory, source, seed: random() * 2 ** 31, place, work};
@@ -227,10 +232,10 @@ async function watch(): Promise<void> {
     }
     if (marks.now() > progressAt) {
       progressAt += PROGRESS_MILLISECONDS;
-      const {acquisitions, timeouts} = marks.figures();
+      const {acquisitions, timeouts, overlaps} = marks.figures();
       const ends = [...kills.values()].reduce((a, b) => a + b, 0);
       console.log(
-        `${Math.round(marks.now() / 1000)} s: ${acquisitions} acquisitions, ${timeouts} timeouts, ${ends} kills`,
+        `${Math.round(marks.now() / 1000)} s: ${acquisitions} acquisitions, ${timeouts} timeouts, ${ends} kills, ${overlaps} overlaps, ${stranded} stranded`,
       );
     }
   }

@@ -27,7 +27,8 @@ export default async function run({memory, source, seed, place, work}: Task): Pr
   const callers = new Callers(here, source, randomOf(seed ^ threadId));
   const lock = callers.attach(callers.anyTimeout());
   if (work === 'leave a caller behind') {
-    // The thread will stand still between two tasks, with a caller in line.
+    // The thread will stand still between two tasks, with a caller in line or even, if that comes between two of its
+    // microtasks, with the lock: until its next task, which is why the last ones of a run do not do this.
     here.runsTask(place);
     void lock
       .withLock(() => {

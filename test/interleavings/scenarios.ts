@@ -199,6 +199,14 @@ const attaches = async (t: Actor) => {
   attachIfPossible(t);
 };
 
+const attachesTwice = async (t: Actor) => {
+  if (attachIfPossible(t) !== undefined) return;
+  await t.sleep(150);
+  attachIfPossible(t);
+};
+
+const rests = async () => undefined;
+
 /** Forgets its lock object, and takes a slot again. */
 const attachesAgain = async (t: Actor) => {
   t.drop();
@@ -310,6 +318,17 @@ export const scenarios: Record<string, Scenario> = {
     deaths: 1,
     preemptions: 2,
   },
+  'slot-in-new-hands': {
+    threads: [
+      {run: rests, isMortal: true},
+      {run: attaches, attachesItself: true},
+      {run: attachesTwice, attachesItself: true},
+    ],
+    slots: 1,
+    tokens: 3,
+    deaths: 1,
+    preemptions: 2,
+  },
   'busy-waiter': {threads: [{run: threeLong}, {run: once}], blocks: 1, preemptions: 2},
   'busy-and-denied': {
     threads: [{run: onceAsync}, {run: once}],
@@ -318,6 +337,10 @@ export const scenarios: Record<string, Scenario> = {
     preemptions: 2,
   },
 
+  'three-and-one-gives-up': {
+    threads: [{run: threeLong}, {run: once, timeout: TIMEOUT}, {run: once}],
+    preemptions: 1,
+  },
   'three-threads': {threads: [{run: twice}, {run: twoCallers}, {run: onceAsync}]},
   'four-threads': {
     threads: [{run: twice}, {run: twoCallers}, {run: onceAsync}, {run: acquireOnce}],
