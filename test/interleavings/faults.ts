@@ -173,9 +173,9 @@ export const faults: Record<string, readonly Edit[]> = {
 `,
     '',
   ),
-  'leaves-a-slot-without-passing-on': edit(
-    MEMORY,
-    'this.decline(slot);\n    this.#wake(slot);',
-    '',
-  ),
+  // Either of the two is enough.
+  'gives-up-without-passing-on': [
+    ...edit(MEMORY, 'return this.decline(slot, wasChosen);', 'return undefined;'),
+    ...edit(MEMORY, 'this.decline(slot);\n    this.#wake(slot);', ''),
+  ],
 };

@@ -168,6 +168,11 @@ const comesAndGoes = async (t: Actor) => {
   t.drop();
 };
 
+const givesUpAndForgets = async (t: Actor) => {
+  await call(t, t.lock);
+  t.drop();
+};
+
 const attachesAndCalls = async (t: Actor) => {
   await call(t, t.createLock());
 };
@@ -337,6 +342,10 @@ export const scenarios: Record<string, Scenario> = {
     preemptions: 2,
   },
 
+  'gives-up-and-is-collected': {
+    threads: [{run: threeLong}, {run: givesUpAndForgets, timeout: TIMEOUT}],
+    preemptions: 1,
+  },
   'three-and-one-gives-up': {
     threads: [{run: threeLong}, {run: once, timeout: TIMEOUT}, {run: once}],
     preemptions: 1,
