@@ -36,6 +36,7 @@ export class LockError extends Error {
 /** What else a lock tells about a wait that ended, each a property of the error. */
 export interface LockTimeoutDetails {
   readonly key?: unknown;
+  readonly ownerThreadId?: number | undefined;
 }
 
 /** A caller waited for `timeoutMilliseconds` and has left the line; nobody else is affected. */
@@ -47,6 +48,12 @@ export class LockTimeoutError extends LockError {
 
   /** The key whose lock was waited for; only on errors of `LocksByKey`. */
   declare readonly key?: unknown;
+
+  /**
+   * The thread that held the lock when the wait ended, `undefined` if none did; only on errors of the lock across
+   * threads.
+   */
+  declare readonly ownerThreadId?: number | undefined;
 
   constructor(timeoutMilliseconds: number, details?: LockTimeoutDetails) {
     super('ERR_LOCK_TIMEOUT', `Timed out waiting for lock after ${timeoutMilliseconds}ms`);
@@ -64,3 +71,13 @@ export const pooledError = () =>
 /** `expected` completes the sentence "Expected ..."; what came is named by its type. */
 export const badTypeError = (expected: string, came: unknown) =>
   new TypeError(`Expected ${expected}, but got ${came === null ? 'null' : typeof came}.`);
+
+/** @throws {@link badTypeError} if `value` is not of the type, or `null` */
+export function assertType(
+  value: unknown,
+  type: 'function' | 'number' | 'object',
+  expected: string,
+  came = value,
+): void {
+  if (typeof value !== type || value === null) throw badTypeError(expected, came);
+}

@@ -4,7 +4,14 @@ export {createLock} from './inProcess/lock.js';
 export {createLocksByKey} from './inProcess/locksByKey.js';
 export {LockError, LockTimeoutError} from './errors.js';
 export type {LockErrorCode} from './errors.js';
-export type {Lock, LocksByKey, LocksByKeyOptions} from './types.js';
+export type {
+  AbortSignalLike,
+  AcquireOptions,
+  Lock,
+  LockGuard,
+  LocksByKey,
+  LocksByKeyOptions,
+} from './types.js';
 
 import {createLock} from './inProcess/lock.js';
 import {createLocksByKey} from './inProcess/locksByKey.js';

@@ -71,6 +71,42 @@ export interface Lock {
   releaseLock(): void;
 
   /**
+   * Acquires the lock, and resolves to a guard that releases it. It queues in one line with
+   * {@link withLock} and {@link acquireLock}.
+   *
+   * @throws (rejects with) `signal.reason` when `options.signal` aborts before the lock is acquired, or had aborted
+   *   before the call, also if the lock is free. The caller has then left the line, and the others keep their places. Once
+   *   the guard is given the signal means nothing.
+   * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
+   *   `timeoutMilliseconds`, counted from this call.
+   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
+   * @throws (rejects with) `TypeError` when the options are not an object or the signal is not an `AbortSignal`.
+   *
+   * @example
+   * using guard = await lock.acquire({signal: AbortSignal.timeout(500)});
+   * await write(); // the lock is released at the end of the block
+   */
+  acquire(options?: AcquireOptions): Promise<LockGuard>;
+
+  /**
+   * Acquires the lock if that is possible at once: nobody holds it, and nobody in this thread waits for it.
+   *
+   * @returns a guard that releases the lock, or `undefined`
+   * @throws `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
+   *
+   * @example
+   * using guard = lock.tryAcquire();
+   * if (guard) await write();
+   */
+  tryAcquire(): LockGuard | undefined;
+
+  /** Whether somebody holds the lock. Whether that is so a moment later, only {@link tryAcquire} tells. */
+  readonly isLocked: boolean;
+
+  /** How many callers wait in line, in this thread. The holder is not one of them. */
+  readonly pendingCount: number;
+
+  /**
    * Retires this lock object for good. Calls that come after this one fail; those that came before are
    * served first, then the promise resolves. Never necessary: a lock that is no longer used is
    * garbage collected like anything else.
@@ -80,6 +116,38 @@ export interface Lock {
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, when it was called before.
    */
   pool(): Promise<void>;
+}
+
+export interface AcquireOptions {
+  /** Ends the wait when it aborts. */
+  signal?: AbortSignalLike | undefined;
+}
+
+/** What a lock needs of an `AbortSignal`, whoever made it and declares its type. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** `Symbol.dispose` where the language's types, as the reader of these declarations has them, know it. */
+type DisposeSymbol = SymbolConstructor extends {readonly dispose: infer Dispose extends symbol}
+  ? Dispose
+  : never;
+
+/**
+ * One acquisition of a lock, to be released once. It is a `Disposable`: declared by `using` (TypeScript 5.2 and
+ * later), it is released at the end of its block.
+ */
+export interface LockGuard extends Readonly<Record<DisposeSymbol, () => void>> {
+  /**
+   * Releases the lock and hands it to the next in line. Every call but the first does nothing, whoever holds the lock by then.
+   *
+   * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, at the first call, when somebody called `releaseLock` under the
+   *   guard. Nobody else's lock is touched.
+   */
+  release(): void;
 }
 
 /**
@@ -111,6 +179,21 @@ export interface LocksByKey<TKey = unknown> {
    * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, when nobody holds it.
    */
   releaseLock(key: TKey): void;
+
+  /** Acquires the lock of `key`, and resolves to a guard that releases it. See {@link Lock.acquire}. */
+  acquire(key: TKey, options?: AcquireOptions): Promise<LockGuard>;
+
+  /** Acquires the lock of `key` if that is possible at once. See {@link Lock.tryAcquire}. */
+  tryAcquire(key: TKey): LockGuard | undefined;
+
+  /** Whether somebody holds the lock of `key`. */
+  isLocked(key: TKey): boolean;
+
+  /** How many callers wait for the lock of `key`. The holder is not one of them. */
+  pendingCount(key: TKey): number;
+
+  /** How many keys have a lock: those that somebody holds. */
+  readonly size: number;
 }
 
 export interface LocksByKeyOptions<TKey = unknown> {
@@ -144,6 +227,9 @@ export interface LocksByKeyOptions<TKey = unknown> {
  * - When the thread that holds it ends, the next in line inherits it, and is told by
  *   {@link SharedLockOptions.onAbandoned}. A thread that lives keeps it, however busy it is.
  * - A caller that waits for another thread keeps its own thread alive.
+ * - {@link Lock.isLocked} speaks for all threads, {@link Lock.pendingCount} for this one. While the lock is reserved for a thread
+ *   that was woken to take it, for a few milliseconds at most, and until a holder's thread that ended is found out, it is locked.
+ * - The error of a timeout has an `ownerThreadId`.
  */
 export interface SharedLock extends Lock {
   /** Give this to other threads, for their own `createLock(timeoutMilliseconds, {buffer})`. */

@@ -142,6 +142,11 @@ for (const {specifier, file, exports, program, consumer, imports} of ENTRIES) {
 }
 
 for (const compiler of COMPILERS) {
+  test(`guards can be declared by using, with ${compiler.name}`, async (t) => {
+    const lib = ['es2022', 'esnext.disposable', 'dom'];
+    await t.notThrowsAsync(compile(compiler, ['usingConsumer.ts'], lib));
+  });
+
   test(`the documented TypeScript examples compile as they stand, with ${compiler.name}`, async (t) => {
     const examples = DOCUMENTED.map((name) => `documented/${name}.ts`);
     // They use setTimeout, which the DOM's types declare, too.

@@ -1,30 +1,42 @@
-import {badTypeError, notHeldError, type LockTimeoutDetails} from '../errors.js';
+import {assertType, type LockTimeoutDetails} from '../errors.js';
+import {Line} from '../line/line.js';
 import {LineLock} from '../line/lineLock.js';
 import type {Waiter} from '../line/waiter.js';
-import type {Lock, LocksByKey, LocksByKeyOptions} from '../types.js';
-import {InProcessLine} from './lock.js';
+import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
 
-/** The line of one key. Its lock is in the store exactly while somebody holds it. */
-class KeyLine<TKey> extends InProcessLine {
-  readonly #key: TKey;
-  readonly #store: Store<TKey>;
+/** The locks in use. */
+interface InUse<TKey> {
+  readonly store: Store<TKey>;
+  size: number;
+}
 
-  constructor(key: TKey, store: Store<TKey>) {
+/** The line of one key. Its lock is in use exactly while somebody holds it. */
+class KeyLine<TKey> extends Line {
+  readonly #key: TKey;
+  readonly #inUse: InUse<TKey>;
+
+  constructor(key: TKey, inUse: InUse<TKey>) {
     super();
     this.#key = key;
-    this.#store = store;
+    this.#inUse = inUse;
   }
 
   override tryEnter(waiter: Waiter): boolean {
-    if (this.holder === undefined) this.#store.set(this.#key, waiter.lock);
+    if (this.holder === undefined) {
+      this.#inUse.store.set(this.#key, waiter.lock);
+      this.#inUse.size++;
+    }
     return super.tryEnter(waiter);
   }
 
   override leave(): void {
     super.leave();
-    if (this.holder === undefined) this.#store.delete(this.#key);
+    if (this.holder === undefined) {
+      this.#inUse.size--;
+      this.#inUse.store.delete(this.#key);
+    }
   }
 
   override timeoutDetails(): LockTimeoutDetails {
@@ -33,12 +45,12 @@ class KeyLine<TKey> extends InProcessLine {
 }
 
 class LocksInStore<TKey> implements LocksByKey<TKey> {
-  readonly #store: Store<TKey>;
+  readonly #inUse: InUse<TKey>;
   /** The same for all keys, and so one timer for all of them. */
   readonly #deadlines;
 
   constructor(store: Store<TKey>, timeoutMilliseconds: number | undefined) {
-    this.#store = store;
+    this.#inUse = {store, size: 0};
     this.#deadlines = LineLock.deadlines(timeoutMilliseconds);
   }
 
@@ -47,33 +59,52 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
     fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
     ...args: TArgs
   ): Promise<TResult> {
-    // A caller's own store may throw.
-    try {
-      return this.#lockOf(key).withLock(fn, ...args);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return attempt(() => this.#lockOf(key).withLock(fn, ...args));
   }
 
   acquireLock(key: TKey): Promise<void>;
   acquireLock<T>(key: TKey, task: T): Promise<T>;
   acquireLock(key: TKey, task?: unknown): Promise<unknown> {
-    // A caller's own store may throw.
-    try {
-      return this.#lockOf(key).acquireLock(task);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return attempt(() => this.#lockOf(key).acquireLock(task));
   }
 
   releaseLock(key: TKey): void {
-    const lock = this.#store.get(key);
-    if (lock === undefined) throw notHeldError();
-    lock.releaseLock();
+    this.#lockOf(key).releaseLock();
+  }
+
+  acquire(key: TKey, options?: AcquireOptions): Promise<LockGuard> {
+    return attempt(() => this.#lockOf(key).acquire(options));
+  }
+
+  tryAcquire(key: TKey): LockGuard | undefined {
+    return this.#lockOf(key).tryAcquire();
+  }
+
+  isLocked(key: TKey): boolean {
+    return this.#lockOf(key).isLocked;
+  }
+
+  pendingCount(key: TKey): number {
+    return this.#lockOf(key).pendingCount;
+  }
+
+  get size(): number {
+    return this.#inUse.size;
   }
 
   #lockOf(key: TKey): Lock {
-    return this.#store.get(key) ?? new LineLock(new KeyLine(key, this.#store), this.#deadlines);
+    return (
+      this.#inUse.store.get(key) ?? new LineLock(new KeyLine(key, this.#inUse), this.#deadlines)
+    );
+  }
+}
+
+/** A caller's own store may throw. */
+function attempt<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 
@@ -92,13 +123,11 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
 export function createLocksByKey<TKey = unknown>(
   options: LocksByKeyOptions<TKey> = {},
 ): LocksByKey<TKey> {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw badTypeError('options to be an object', options);
-  }
+  assertType(options, 'object', 'options to be an object');
   const {store = new Map<TKey, Lock>(), timeoutMilliseconds} = options;
   for (const method of ['get', 'set', 'delete'] as const) {
-    const came: unknown = (store as Partial<typeof store> | null)?.[method];
-    if (typeof came !== 'function') throw badTypeError(`store.${method} to be a function`, came);
+    const came = (store as Partial<typeof store> | null)?.[method];
+    assertType(came, 'function', `store.${method} to be a function`);
   }
   return new LocksInStore(store, timeoutMilliseconds);
 }

@@ -47,21 +47,16 @@ export class Deadlines {
   }
 
   #startTimer(now: number, deadline: number): void {
-    this.#firesAt = Math.min(deadline, now + LONGEST_TIMER);
     const delay = Math.min(Math.ceil(deadline - now), LONGEST_TIMER);
+    this.#firesAt = now + delay;
     this.#timer = setTimeout(this.#onTimer, delay);
   }
 
   readonly #onTimer = (): void => {
     let now = performance.now();
-    const early = this.#firesAt - now;
-    if (early > 0 && early < 1) {
-      // Timers count in whole milliseconds, and so may be early by a part of one.
-      this.#startTimer(now, this.#firesAt);
-      return;
-    }
-    // Otherwise it is time, also where timers are mocked and the clock is not.
-    now = Math.max(now, this.#firesAt);
+    // Timers count in whole milliseconds, and so may be early by a part of one. By more only where they are mocked and the
+    // clock is not: then it is time.
+    if (this.#firesAt - now >= 1) now = this.#firesAt;
     for (const waiter of this.#waiters) {
       if (!waiter.waiting) continue;
       if (waiter.deadline > now) {

@@ -1,37 +1,9 @@
-import {
-  LockTimeoutError,
-  badTypeError,
-  notHeldError,
-  pooledError,
-  type LockTimeoutDetails,
-} from '../errors.js';
-import type {Lock} from '../types.js';
+import {LockTimeoutError, assertType, notHeldError, pooledError} from '../errors.js';
+import type {AbortSignalLike, AcquireOptions, Lock, LockGuard} from '../types.js';
+import {Aborts} from './aborts.js';
 import {Deadlines} from './deadlines.js';
+import type {Line} from './line.js';
 import {Waiter} from './waiter.js';
-
-/**
- * The callers of one thread, in the order in which they asked, and the one among them that holds the
- * lock. What it takes for the first in line to become the holder is the line's own business.
- */
-export interface Line {
-  /** Set by `tryEnter`, or just before a waiter is told `admit`; unset by `leave`. */
-  readonly holder: Waiter | undefined;
-
-  /** Makes `waiter` the holder if the lock is free and nobody is in line. */
-  tryEnter(waiter: Waiter): boolean;
-
-  /** Puts `waiter` at the end of the line. It is told `admit` once it is the holder. */
-  join(waiter: Waiter): void;
-
-  /** Takes `waiter` out of the line, wherever in it it stands. */
-  withdraw(waiter: Waiter): void;
-
-  /** The holder releases the lock. */
-  leave(): void;
-
-  /** What the error of a wait that ends now should tell. */
-  timeoutDetails(): LockTimeoutDetails | undefined;
-}
 
 const READY = Promise.resolve();
 
@@ -62,19 +34,27 @@ export class LineLock implements Lock {
     fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
     ...args: TArgs
   ): Promise<TResult> {
-    if (typeof fn !== 'function') return Promise.reject(badTypeError('a function to call', fn));
-    const call = new Waiter(this, undefined, fn, args) as Call;
-    const admission = this.#enter(call);
-    // Both ways keep the caller's async context: `await` by itself, `then` because it is called here.
-    return (
-      admission === undefined ? LineLock.#runNext(call) : admission.then(LineLock.#run)
-    ) as Promise<TResult>;
+    try {
+      assertType(fn, 'function', 'a function to call');
+      const call = new Waiter(this, undefined, fn, args) as Call;
+      const admission = this.#enter(call);
+      // Both ways keep the caller's async context: `await` by itself, `then` because it is called here.
+      return (
+        admission === undefined ? LineLock.#runNext(call) : admission.then(LineLock.#run)
+      ) as Promise<TResult>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   acquireLock(): Promise<void>;
   acquireLock<T>(task: T): Promise<T>;
   acquireLock(task?: unknown): Promise<unknown> {
-    return this.#enter(new Waiter(this, task)) ?? Promise.resolve(task);
+    try {
+      return this.#enter(new Waiter(this, task)) ?? Promise.resolve(task);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   releaseLock(): void {
@@ -83,28 +63,65 @@ export class LineLock implements Lock {
     else throw this.#closer === undefined || this.#callers > 0 ? notHeldError() : pooledError();
   }
 
-  pool(): Promise<void> {
-    if (this.#closer !== undefined) return Promise.reject(pooledError());
-    if (this.#callers > 0 && this.#givesUpAtOnce()) return Promise.reject(this.#timeoutError(0));
-    const closer = new Waiter(this, undefined);
-    this.#closer = closer;
-    return this.#callers === 0
-      ? Promise.resolve()
-      : (closer.wait(this.#deadlines) as Promise<void>);
+  async acquire(options: AcquireOptions = {}): Promise<LockGuard> {
+    assertType(options, 'object', 'options to be an object');
+    const {signal} = options;
+    if (signal !== undefined) {
+      const listens = (signal as Partial<AbortSignalLike> | null)?.addEventListener;
+      assertType(listens, 'function', 'options.signal to be an AbortSignal', signal);
+      if (signal.aborted) throw signal.reason;
+    }
+    const holder = new Waiter(this);
+    await this.#enter(holder, signal);
+    return new Guard(holder);
   }
 
-  /** @returns a promise if `waiter` has to wait, or cannot even do that; `undefined` if it holds the lock now */
-  #enter(waiter: Waiter): Promise<unknown> | undefined {
-    if (this.#closer !== undefined) return Promise.reject(pooledError());
+  tryAcquire(): LockGuard | undefined {
+    const holder = new Waiter(this);
+    return this.#tryEnter(holder) ? new Guard(holder) : undefined;
+  }
+
+  get isLocked(): boolean {
+    return this.#line.isTaken();
+  }
+
+  get pendingCount(): number {
+    return this.#line.pendingCount;
+  }
+
+  async pool(): Promise<void> {
+    this.#assertOpen();
+    const closer = new Waiter(this);
+    const closing = this.#callers > 0 ? this.#wait(closer) : undefined;
+    this.#closer = closer;
+    await closing;
+  }
+
+  #assertOpen(): void {
+    if (this.#closer !== undefined) throw pooledError();
+  }
+
+  /** @returns a promise if `waiter` has to wait; `undefined` if it holds the lock now */
+  #enter(waiter: Waiter, signal?: AbortSignalLike): Promise<unknown> | undefined {
+    if (this.#tryEnter(waiter)) return undefined;
+    const admission = this.#wait(waiter, signal);
     this.#callers++;
-    if (this.#line.tryEnter(waiter)) return undefined;
-    if (this.#givesUpAtOnce()) {
-      this.#callerGone();
-      return Promise.reject(this.#timeoutError(0));
-    }
-    const admission = waiter.wait(this.#deadlines);
     this.#line.join(waiter);
     return admission;
+  }
+
+  #tryEnter(waiter: Waiter): boolean {
+    this.#assertOpen();
+    // It is a caller already when it is told that the lock was abandoned, and may release it then.
+    this.#callers++;
+    const isHolder = this.#line.tryEnter(waiter);
+    if (!isHolder) this.#callers--;
+    return isHolder;
+  }
+
+  #wait(waiter: Waiter, signal?: AbortSignalLike): Promise<unknown> {
+    if (this.#deadlines?.timeoutMilliseconds === 0) throw this.#timeoutError();
+    return waiter.wait(this.#deadlines, signal && Aborts.of(signal, LineLock.#endWait));
   }
 
   /**
@@ -151,7 +168,7 @@ export class LineLock implements Lock {
   }
 
   static #succeed(call: Call, value: unknown): unknown {
-    if (!LineLock.#leave(call)) throw notHeldError();
+    LineLock.release(call);
     return value;
   }
 
@@ -162,6 +179,11 @@ export class LineLock implements Lock {
       // The caller's own store failed as well. What `fn` threw comes first.
     }
     throw error;
+  }
+
+  /** Releases what `holder` acquired. @throws `ERR_LOCK_NOT_HELD` if somebody else has done so. */
+  static release(holder: Waiter): void {
+    if (!LineLock.#leave(holder)) throw notHeldError();
   }
 
   /** Releases what `holder` acquired; `false` if that has been released already. */
@@ -178,24 +200,21 @@ export class LineLock implements Lock {
     if (this.#callers === 0) this.#closer?.admit();
   }
 
-  #givesUpAtOnce(): boolean {
-    return this.#deadlines?.timeoutMilliseconds === 0;
-  }
-
-  #timeoutError(timeoutMilliseconds: number): LockTimeoutError {
+  #timeoutError(): LockTimeoutError {
+    const {timeoutMilliseconds = Infinity} = this.#deadlines ?? {};
     return new LockTimeoutError(timeoutMilliseconds, this.#line.timeoutDetails());
   }
 
-  #expire(waiter: Waiter, timeoutMilliseconds: number): void {
-    const error = this.#timeoutError(timeoutMilliseconds);
-    if (waiter === this.#closer) {
-      this.#closer = undefined;
+  static readonly #endWait = (waiter: Waiter, reason: unknown): void => {
+    const {lock} = waiter;
+    if (waiter === lock.#closer) {
+      lock.#closer = undefined;
     } else {
-      this.#line.withdraw(waiter);
-      this.#callerGone();
+      lock.#line.withdraw(waiter);
+      lock.#callerGone();
     }
-    waiter.refuse(error);
-  }
+    waiter.refuse(reason);
+  };
 
   /**
    * What a lock, or several with the same timeout, are made with.
@@ -204,9 +223,7 @@ export class LineLock implements Lock {
    */
   static deadlines(timeoutMilliseconds: number | undefined): Deadlines | undefined {
     if (timeoutMilliseconds === undefined) return undefined;
-    if (typeof timeoutMilliseconds !== 'number') {
-      throw badTypeError('timeoutMilliseconds to be a number', timeoutMilliseconds);
-    }
+    assertType(timeoutMilliseconds, 'number', 'timeoutMilliseconds to be a number');
     if (!(timeoutMilliseconds >= 0)) {
       throw new RangeError(
         `Expected timeoutMilliseconds to be 0 or more, but got ${timeoutMilliseconds}.`,
@@ -214,7 +231,30 @@ export class LineLock implements Lock {
     }
     if (timeoutMilliseconds === Infinity) return undefined;
     return new Deadlines(timeoutMilliseconds, (waiter) => {
-      waiter.lock.#expire(waiter, timeoutMilliseconds);
+      LineLock.#endWait(waiter, waiter.lock.#timeoutError());
     });
+  }
+}
+
+/** The symbol, or what compilers make of `using` where the platform has none. */
+const DISPOSE: typeof Symbol.dispose =
+  (Symbol as Partial<typeof Symbol>).dispose ??
+  (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
+
+class Guard implements LockGuard {
+  #holder: Waiter | undefined;
+
+  constructor(holder: Waiter) {
+    this.#holder = holder;
+  }
+
+  release(): void {
+    const holder = this.#holder;
+    this.#holder = undefined;
+    if (holder !== undefined) LineLock.release(holder);
+  }
+
+  [DISPOSE](): void {
+    this.release();
   }
 }

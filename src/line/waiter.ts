@@ -1,3 +1,4 @@
+import type {Aborts} from './aborts.js';
 import type {Deadlines} from './deadlines.js';
 import type {LineLock} from './lineLock.js';
 
@@ -29,11 +30,12 @@ export class Waiter {
   deadline = 0;
 
   #deadlines: Deadlines | undefined;
+  #aborts: Aborts | undefined;
   #resolve: ((value: unknown) => void) | undefined;
 
   constructor(
     lock: LineLock,
-    task: unknown,
+    task?: unknown,
     fn?: (...args: never[]) => unknown,
     args: readonly unknown[] = NONE,
   ) {
@@ -47,9 +49,12 @@ export class Waiter {
     return this.#resolve !== undefined;
   }
 
-  wait(deadlines: Deadlines | undefined): Promise<unknown> {
+  /** It waits, until admitted or refused, for as long as these let it. */
+  wait(deadlines: Deadlines | undefined, aborts?: Aborts): Promise<unknown> {
     this.#deadlines = deadlines;
+    this.#aborts = aborts;
     deadlines?.add(this);
+    aborts?.add(this);
     return new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -61,7 +66,7 @@ export class Waiter {
   }
 
   /** It has left the line and will not get the lock. */
-  refuse(reason: Error): void {
+  refuse(reason: unknown): void {
     // Not by the `reject` of its promise: keeping that for each waiter costs more than this for a few.
     this.#endWait(Promise.reject(reason));
   }
@@ -70,6 +75,7 @@ export class Waiter {
     const resolve = this.#resolve;
     this.#resolve = undefined;
     this.#deadlines?.remove();
+    this.#aborts?.remove(this);
     resolve?.(outcome);
   }
 }

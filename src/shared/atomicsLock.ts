@@ -1,4 +1,4 @@
-import {LockError, badTypeError} from '../errors.js';
+import {LockError, assertType, badTypeError} from '../errors.js';
 import type {Deadlines} from '../line/deadlines.js';
 import {LineLock} from '../line/lineLock.js';
 import type {SharedLock, SharedLockOptions} from '../types.js';
@@ -49,12 +49,10 @@ export function createLock(
   options: SharedLockOptions = {},
 ): SharedLock {
   assertSupported();
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw badTypeError('options to be an object', options);
-  }
+  assertType(options, 'object', 'options to be an object');
   const {onAbandoned} = options;
-  if (onAbandoned !== undefined && typeof onAbandoned !== 'function') {
-    throw badTypeError('onAbandoned to be a function', onAbandoned);
+  if (onAbandoned !== undefined) {
+    assertType(onAbandoned, 'function', 'onAbandoned to be a function');
   }
   // Before anything is claimed in the memory.
   const deadlines = LineLock.deadlines(timeoutMilliseconds);

@@ -3,4 +3,11 @@
 export {createLock} from './atomicsLock.js';
 export {LockError, LockTimeoutError} from '../errors.js';
 export type {LockErrorCode} from '../errors.js';
-export type {Lock, SharedLock, SharedLockOptions} from '../types.js';
+export type {
+  AbortSignalLike,
+  AcquireOptions,
+  Lock,
+  LockGuard,
+  SharedLock,
+  SharedLockOptions,
+} from '../types.js';

@@ -339,6 +339,17 @@ export class LockMemory {
     return {slot, threadId: idOf(thread), hasDied};
   }
 
+  /** The thread that owns the lock now, if any does. */
+  ownerThreadId(): number | undefined {
+    for (;;) {
+      const word = this.read();
+      if (!isHeld(word)) return undefined;
+      const {threadId} = this.ownerOf(word);
+      // Otherwise the slot may be another thread's by now.
+      if (isSameTurn(word, this.read())) return threadId;
+    }
+  }
+
   /**
    * `owner`, which has the lock by `word`, has ended: makes `slot` the owner instead, or without a slot frees the
    * lock and wakes who has waited longest. Of several threads that try, one succeeds.

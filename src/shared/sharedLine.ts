@@ -1,6 +1,5 @@
 import type {LockTimeoutDetails} from '../errors.js';
-import type {Line} from '../line/lineLock.js';
-import {WaitQueue} from '../line/waitQueue.js';
+import {Line} from '../line/line.js';
 import type {Waiter} from '../line/waiter.js';
 import {
   TOKENS,
@@ -71,9 +70,7 @@ interface Told {
  * Passing the lock inside a thread costs next to nothing and waking another thread a lot, so a thread keeps the word for
  * its own line for a while although others wait: lock cohorting (Dice, Marathe and Shavit, "Lock Cohorting", ACM TOPC 2015).
  */
-export class SharedLine implements Line {
-  holder: Waiter | undefined;
-  readonly #queue = new WaitQueue();
+export class SharedLine extends Line {
   readonly #memory: LockMemory;
   readonly #slot: number;
 
@@ -107,6 +104,7 @@ export class SharedLine implements Line {
   #isInquiring = false;
 
   constructor(memory: LockMemory, slot: number) {
+    super();
     this.#memory = memory;
     this.#slot = slot;
     for (let token = 0; token < TOKENS; token++) SharedLine.#keepArmed(this.#self, token, true);
@@ -119,8 +117,14 @@ export class SharedLine implements Line {
     void spent?.then(() => SharedLine.#keepArmed(self, token, false));
   }
 
-  tryEnter(waiter: Waiter): boolean {
-    if (this.holder !== undefined || this.#queue.first !== undefined) return false;
+  override isTaken(): boolean {
+    if (this.holder !== undefined) return true;
+    const word = this.#memory.read();
+    return !isFree(word) && !this.#isForsaken(word);
+  }
+
+  override tryEnter(waiter: Waiter): boolean {
+    if (this.holder !== undefined || this.first !== undefined) return false;
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
       this.#memory.take(this.#slot, this.#lastFreed) ?? this.#spin() ?? this.#takeFromTheAbsent();
@@ -129,23 +133,23 @@ export class SharedLine implements Line {
     return true;
   }
 
-  join(waiter: Waiter): void {
-    this.#queue.push(waiter);
-    if (this.holder === undefined && this.#queue.first === waiter) this.#compete();
+  override join(waiter: Waiter): void {
+    super.join(waiter);
+    if (this.holder === undefined && this.first === waiter) this.#compete();
   }
 
-  withdraw(waiter: Waiter): void {
-    this.#queue.remove(waiter);
-    if (this.holder !== undefined || this.#queue.first !== undefined) return;
+  override withdraw(waiter: Waiter): void {
+    super.withdraw(waiter);
+    if (this.holder !== undefined || this.first !== undefined) return;
     this.#stopLooking();
     const left = this.#memory.withdraw(this.#slot, this.#ticket);
     if (left !== undefined) this.#lookAfter(left);
     this.#ticket = 0;
   }
 
-  leave(): void {
+  override leave(): void {
     this.holder = undefined;
-    if (this.#queue.first === undefined) {
+    if (this.first === undefined) {
       // The common case, in one step: nobody waits here, and nobody elsewhere since this thread took the word.
       const freed = this.#memory.tryFree(this.#lastOwned);
       if (freed !== undefined) {
@@ -158,12 +162,12 @@ export class SharedLine implements Line {
       throw new Error('The shared lock was taken from a thread that held it. Please report this.');
     }
     const mayKeep = !hasWaiters(word) || this.#mayKeep();
-    if (mayKeep && this.#queue.first !== undefined) this.#admitFirst(word);
+    if (mayKeep && this.first !== undefined) this.#admitFirst(word);
     else this.#leaveToOthers(mayKeep);
   }
 
-  timeoutDetails(): LockTimeoutDetails | undefined {
-    return undefined;
+  override timeoutDetails(): LockTimeoutDetails {
+    return {ownerThreadId: this.#memory.ownerThreadId()};
   }
 
   #hold(waiter: Waiter, word: Word): void {
@@ -179,8 +183,9 @@ export class SharedLine implements Line {
   }
 
   #admitFirst(word: Word): void {
-    const waiter = this.#queue.shift();
+    const waiter = this.first;
     if (waiter === undefined) return;
+    super.withdraw(waiter);
     this.#hold(waiter, word);
     waiter.admit();
   }
@@ -208,7 +213,7 @@ export class SharedLine implements Line {
     // Fails if another begins to wait in between.
     do left = this.#memory.handOn(this.#memory.read(), !mayBarge);
     while (left === undefined);
-    if (this.#queue.first !== undefined) this.#compete();
+    if (this.first !== undefined) this.#compete();
     else this.#lookAfter(left);
   }
 
@@ -278,7 +283,7 @@ export class SharedLine implements Line {
     if (line === undefined) return;
     line.#isParked = false;
     if (line.holder !== undefined) return;
-    if (line.#queue.first === undefined) {
+    if (line.first === undefined) {
       const left = line.#memory.decline(line.#slot);
       if (left !== undefined) line.#lookAfter(left);
       return;
@@ -318,23 +323,25 @@ export class SharedLine implements Line {
     this.#lookLater();
   }
 
-  /**
-   * Takes the word if it is reserved for a thread that does not come for it, and asks after an owner that has not changed
-   * for long. Called by whoever finds the word taken, so that callers with short timeouts, too, get it freed in the end.
-   */
   #takeFromTheAbsent(): Word | undefined {
     const word = this.#memory.read();
+    return this.#isForsaken(word) ? this.#memory.take(this.#slot, word) : undefined;
+  }
+
+  /**
+   * Whether `word`, which is taken, is reserved for a thread that does not come for it. Asks after an owner that has not changed
+   * for long. Called by whoever finds the word taken, so that callers with short timeouts, too, get it freed in the end.
+   */
+  #isForsaken(word: Word): boolean {
     if (!isSameTurn(word, this.#seen)) {
       this.#seen = word;
       this.#seenSince = now();
-      return undefined;
+      return false;
     }
     const age = now() - this.#seenSince;
-    if (isReserved(word) && age >= RESERVATION_MILLISECONDS) {
-      return this.#memory.take(this.#slot, word);
-    }
+    if (isReserved(word)) return age >= RESERVATION_MILLISECONDS;
     if (age >= SUSPICIOUS_MILLISECONDS) this.#inquire();
-    return undefined;
+    return false;
   }
 
   /** Asks whether the owner still exists, and inherits the lock if it does not. */
@@ -354,7 +361,7 @@ export class SharedLine implements Line {
   }
 
   #inherit(word: Word, owner: Owner): void {
-    if (this.holder === undefined && this.#queue.first !== undefined) {
+    if (this.holder === undefined && this.first !== undefined) {
       const taken = this.#memory.takeOver(word, owner, this.#slot);
       if (taken !== undefined) this.#win(taken);
     } else {

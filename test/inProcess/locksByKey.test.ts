@@ -259,6 +259,89 @@ test('a store that throws makes the promise reject, and the next call find the l
   t.is(store.map.size, 0);
 });
 
+test('a guard by key releases that key, once', async (t) => {
+  const locks = createLocksByKey<string>();
+  const guard = await locks.acquire('a');
+  const other = await locks.acquire('b');
+  const waiter = watch(locks.acquire('a'));
+  t.deepEqual([locks.isLocked('a'), locks.pendingCount('a'), locks.size], [true, 1, 2]);
+  guard.release();
+  guard.release();
+  await settle();
+  t.is(waiter.length, 1);
+  t.deepEqual([locks.isLocked('a'), locks.pendingCount('a'), locks.size], [true, 0, 2]);
+  other.release();
+  t.deepEqual([locks.isLocked('b'), locks.size], [false, 1]);
+  locks.releaseLock('a');
+  t.deepEqual([locks.isLocked('a'), locks.pendingCount('a'), locks.size], [false, 0, 0]);
+});
+
+test('a guard of a key that is long gone touches no later lock of that key', async (t) => {
+  const locks = createLocksByKey<string>();
+  const guard = await locks.acquire('a');
+  locks.releaseLock('a');
+  const later = await locks.acquire('a');
+  t.throws(() => guard.release(), notHeld);
+  t.true(locks.isLocked('a'));
+  later.release();
+  t.is(locks.size, 0);
+});
+
+test('tryAcquire by key takes the free key, and no other', (t) => {
+  const locks = createLocksByKey<string>();
+  using guard = locks.tryAcquire('a');
+  t.truthy(guard);
+  t.is(locks.tryAcquire('a'), undefined);
+  using other = locks.tryAcquire('b');
+  t.truthy(other);
+  t.is(locks.size, 2);
+});
+
+test('a wait by key is aborted with the reason, and leaves nothing in the store', async (t) => {
+  const store = new TestStore<string>();
+  const locks = createLocksByKey<string>({store});
+  const reason = new Error('the reason');
+  await t.throwsAsync(locks.acquire('a', {signal: AbortSignal.abort(reason)}), {is: reason});
+  t.is(store.map.size, 0);
+  const guard = await locks.acquire('a');
+  const controller = new AbortController();
+  const waiter = locks.acquire('a', {signal: controller.signal});
+  controller.abort(reason);
+  await t.throwsAsync(waiter, {is: reason});
+  t.is(locks.pendingCount('a'), 0);
+  guard.release();
+  t.is(store.map.size, 0);
+});
+
+test('isLocked, pendingCount and a tryAcquire that fails put nothing into the store', async (t) => {
+  const store = new TestStore<string>();
+  const locks = createLocksByKey<string>({store});
+  t.deepEqual([locks.isLocked('a'), locks.pendingCount('a'), locks.size], [false, 0, 0]);
+  t.is(store.map.size, 0);
+  const guard = await locks.acquire('a');
+  t.is(locks.tryAcquire('a'), undefined);
+  guard.release();
+  t.is(store.map.size, 0);
+});
+
+test('a store that throws is reported by acquire and tryAcquire, and size counts right nevertheless', async (t) => {
+  const store = new TestStore<string>();
+  const locks = createLocksByKey<string>({store});
+  for (const method of ['get', 'set'] as const) {
+    store.fails = method;
+    const error = {message: `The store failed to ${method}`};
+    await t.throwsAsync(locks.acquire('a'), error);
+    t.throws(() => locks.tryAcquire('a'), error);
+    store.fails = undefined;
+    t.is(locks.size, 0);
+  }
+  const guard = await locks.acquire('a');
+  t.is(locks.size, 1);
+  store.fails = 'delete';
+  t.throws(() => guard.release(), {message: 'The store failed to delete'});
+  t.is(locks.size, 0);
+});
+
 test('bad options are refused when the locks are made', (t) => {
   for (const bad of [NaN, -1]) {
     t.throws(() => createLocksByKey({timeoutMilliseconds: bad}), {instanceOf: RangeError});

@@ -1,4 +1,5 @@
-// Every order of calls, settlements, releases, timeouts and pool(): fast-check decides which of them happens next.
+// Every order of calls, settlements, releases, timeouts, aborts and pool(): fast-check decides which of them happens next.
+import {getEventListeners} from 'node:events';
 import FakeTimers from '@sinonjs/fake-timers';
 import test from 'ava';
 import fc from 'fast-check';
@@ -8,7 +9,11 @@ const TIMEOUT = 10;
 
 interface Plan {
   readonly how:
-    'withLock' | 'withLock that throws' | 'withLock of a synchronous function' | 'acquireLock';
+    | 'withLock'
+    | 'withLock that throws'
+    | 'withLock of a synchronous function'
+    | 'acquireLock'
+    | 'acquire';
   /** How many awaits its critical section has. */
   readonly awaits: number;
 }
@@ -20,6 +25,7 @@ const plans = fc.array(
       'withLock that throws',
       'withLock of a synchronous function',
       'acquireLock',
+      'acquire',
     ),
     awaits: fc.integer({min: 0, max: 2}),
   }),
@@ -38,6 +44,8 @@ for (const timeout of [undefined, TIMEOUT]) {
             const entered: number[] = [];
             const rejected: number[] = [];
             const called: number[] = [];
+            // One for all: it ends the waits of those who have come so far, and keeps others out.
+            const controller = new AbortController();
             let inside = 0;
 
             const section = async (caller: number, {awaits}: Plan) => {
@@ -74,6 +82,11 @@ for (const timeout of [undefined, TIMEOUT]) {
                   await scheduler.schedule(Promise.resolve(), 'release');
                   lock.releaseLock();
                   return undefined;
+                case 'acquire': {
+                  using _guard = await lock.acquire({signal: controller.signal});
+                  await section(caller, plan);
+                  return undefined;
+                }
               }
             };
 
@@ -81,10 +94,14 @@ for (const timeout of [undefined, TIMEOUT]) {
               await scheduler.schedule(Promise.resolve(), 'call');
               await call(caller, plan).catch((reason: unknown) => {
                 const error = reason as LockError;
-                if (error.code !== 'ERR_LOCK_TIMEOUT' && error.code !== 'ERR_LOCK_POOLED')
+                const expected = ['ERR_LOCK_TIMEOUT', 'ERR_LOCK_POOLED'];
+                if (reason === 'aborted' ? plan.how !== 'acquire' : !expected.includes(error.code))
                   throw error;
                 rejected.push(caller);
               });
+            });
+            const aborts = scheduler.schedule(Promise.resolve(), 'abort').then(() => {
+              controller.abort('aborted');
             });
             const pool = scheduler
               .schedule(Promise.resolve(), 'pool')
@@ -98,7 +115,7 @@ for (const timeout of [undefined, TIMEOUT]) {
             );
 
             await scheduler.waitIdle();
-            await Promise.all([...calls, pool, ...time]);
+            await Promise.all([...calls, pool, aborts, ...time]);
 
             const inOrder = called.filter((caller) => entered.includes(caller));
             if (entered.join() !== inOrder.join()) {
@@ -109,10 +126,13 @@ for (const timeout of [undefined, TIMEOUT]) {
                 `Entered ${entered.join()}, rejected ${rejected.join()} of ${all.length}`,
               );
             }
-            if (timeout === undefined && !pools && rejected.length > 0) {
-              throw new Error(`Rejected ${rejected.join()} without a reason`);
+            const forgotten = rejected.filter((caller) => all[caller]?.how !== 'acquire');
+            if (timeout === undefined && !pools && forgotten.length > 0) {
+              throw new Error(`Rejected ${forgotten.join()} without a reason`);
             }
             if (clock.countTimers() > 0) throw new Error('A timer is left over');
+            if (getEventListeners(controller.signal, 'abort').length > 0)
+              throw new Error('A listener is left over');
           } finally {
             clock.uninstall();
           }

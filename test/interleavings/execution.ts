@@ -353,8 +353,8 @@ class CallerInThread implements Caller {
   }
 
   refused(error: unknown): void {
-    const {code} = error as {code?: unknown};
-    if (code !== 'ERR_LOCK_TIMEOUT') throw error;
+    const {code, message} = error as {code?: unknown; message?: unknown};
+    if (code !== 'ERR_LOCK_TIMEOUT' && message !== 'Aborted') throw error;
     if (this.state !== 'waiting')
       this.#execution.machine.fail(`${this.name} was refused, and ran.`);
     this.state = 'refused';

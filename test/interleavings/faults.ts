@@ -96,14 +96,14 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'barges-past-its-own-line': edit(
     LINE,
-    'if (this.holder !== undefined || this.#queue.first !== undefined) return false;',
+    'if (this.holder !== undefined || this.first !== undefined) return false;',
     'if (this.holder !== undefined) return false;',
   ),
-  'stays-in-line-after-its-timeout': edit(LINE_LOCK, 'this.#line.withdraw(waiter);', ''),
+  'stays-in-line-after-its-timeout': edit(LINE_LOCK, 'lock.#line.withdraw(waiter);', ''),
   'waits-for-who-never-comes': edit(
     LINE,
-    'if (isReserved(word) && age >= RESERVATION_MILLISECONDS) {',
-    'if (isReserved(word) && age < 0) {',
+    'if (isReserved(word)) return age >= RESERVATION_MILLISECONDS;',
+    'if (isReserved(word)) return age < 0;',
   ),
 
   // Deaths

@@ -2,7 +2,7 @@
  * What the threads do. This file is loaded twice: by the harness, which reads what the scenarios are, and into each
  * logical thread, whose copy of `run` is made to be suspended.
  */
-import type {SharedLock} from '../../src/types.js';
+import type {AbortSignalLike, LockGuard, SharedLock} from '../../src/types.js';
 
 /** What a scenario's code can do, beside using the lock. */
 export interface Actor {
@@ -105,6 +105,56 @@ async function acquireAndRelease(t: Actor, lock: SharedLock): Promise<void> {
   caller.served();
 }
 
+/** @returns what aborts some time later, like a timeout */
+function abortLater(): AbortSignalLike {
+  let onAbort: (() => void) | undefined;
+  const signal = {
+    aborted: false,
+    reason: new Error('Aborted'),
+    addEventListener: (_: 'abort', listener: () => void) => {
+      onAbort = listener;
+    },
+    removeEventListener: () => {
+      onAbort = undefined;
+    },
+  };
+  setTimeout(() => {
+    signal.aborted = true;
+    onAbort?.();
+  }, TIMEOUT);
+  return signal;
+}
+
+/** With a guard, unless that is aborted before. */
+async function callUnlessAborted(t: Actor, lock: SharedLock): Promise<void> {
+  const caller = t.ask();
+  let guard: LockGuard;
+  try {
+    guard = await lock.acquire({signal: abortLater()});
+  } catch (error) {
+    caller.refused(error);
+    return;
+  }
+  caller.entered();
+  await t.turn();
+  caller.left();
+  guard.release();
+  caller.served();
+}
+
+/** @returns whether it got the lock */
+function callIfFree(t: Actor, lock: SharedLock): boolean {
+  const guard = lock.tryAcquire();
+  if (guard === undefined) return false;
+  const caller = t.ask();
+  caller.entered();
+  t.step();
+  caller.left();
+  guard.release();
+  caller.served();
+  return true;
+}
+
 // What a thread does
 
 const once = async (t: Actor) => {
@@ -150,6 +200,33 @@ const oneGivesUp = async (t: Actor) => {
 const withdrawsAndComesBack = async (t: Actor) => {
   await call(t, t.lock);
   await call(t, t.createLock());
+};
+
+const abortsOnce = async (t: Actor) => callUnlessAborted(t, t.lock);
+
+const abortsAndComesBack = async (t: Actor) => {
+  await callUnlessAborted(t, t.lock);
+  await call(t, t.lock);
+};
+
+const oneAborts = async (t: Actor) => {
+  const aborted = callUnlessAborted(t, t.lock);
+  await call(t, t.lock);
+  await aborted;
+};
+
+/** Does not wait, neither at first nor between two others. */
+const tries = async (t: Actor) => {
+  callIfFree(t, t.lock);
+  const first = callAsync(t, t.lock);
+  callIfFree(t, t.lock);
+  await first;
+  callIfFree(t, t.lock);
+};
+
+/** Tries until it gets the lock, or the other thread has had all the time in the world. */
+const triesUntilFree = async (t: Actor) => {
+  for (let times = 0; times < 40 && !callIfFree(t, t.lock); times++) await t.sleep(100);
 };
 
 const retires = async (t: Actor) => {
@@ -252,6 +329,11 @@ export const scenarios: Record<string, Scenario> = {
     preemptions: 4,
   },
   'no-patience': {threads: [{run: twice}, {run: twice, timeout: 0}], preemptions: 5},
+  abort: {threads: [{run: onceAsync}, {run: abortsOnce}], preemptions: 4},
+  'abort-of-the-last': {threads: [{run: twice}, {run: abortsAndComesBack}], preemptions: 3},
+  'one-of-two-aborts': {threads: [{run: onceAsync}, {run: oneAborts}], preemptions: 3},
+  'reserved-and-aborted': {threads: [{run: threeLong}, {run: abortsAndComesBack}], preemptions: 2},
+  tries: {threads: [{run: tries}, {run: twice}], preemptions: 3},
   reserved: {threads: [{run: threeLong}, {run: once}], preemptions: 4},
   'reserved-and-withdrawn': {
     threads: [{run: threeLong}, {run: withdrawsAndComesBack, timeout: TIMEOUT}],
@@ -299,6 +381,16 @@ export const scenarios: Record<string, Scenario> = {
       {run: onceAsync, isMortal: true},
       {run: triesAgain, timeout: TIMEOUT},
     ],
+    deaths: 1,
+    preemptions: 2,
+  },
+  'dead-holder-and-tries': {
+    threads: [{run: onceAsync, isMortal: true}, {run: triesUntilFree}],
+    deaths: 1,
+    preemptions: 2,
+  },
+  'dead-holder-or-aborted': {
+    threads: [{run: onceAsync, isMortal: true}, {run: abortsAndComesBack}],
     deaths: 1,
     preemptions: 2,
   },
@@ -369,6 +461,9 @@ export const scenarios: Record<string, Scenario> = {
       {run: twice, timeout: 0},
     ],
   },
+  'four-with-aborts': {
+    threads: [{run: threeLong}, {run: abortsAndComesBack}, {run: oneAborts}, {run: tries}],
+  },
   'three-reserved': {threads: [{run: threeLong}, {run: threeLong}, {run: twice}]},
   'two-heirs': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: once}],
@@ -393,6 +488,14 @@ export const scenarios: Record<string, Scenario> = {
       {run: withdrawsAndComesBack, timeout: TIMEOUT, isMortal: true},
       {run: triesAgain, timeout: TIMEOUT},
       {run: triesAgain, timeout: 0},
+    ],
+    deaths: 2,
+  },
+  'dead-with-aborts': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: abortsAndComesBack, isMortal: true},
+      {run: oneAborts},
     ],
     deaths: 2,
   },

@@ -4,7 +4,7 @@
  *
  * - `Atomics.load(a, i)` becomes `($point() ? yield : 0, Atomics.load(a, i))`: suspended if the scheduler says so.
  * - `f(x)` becomes `(($t = f(x)) instanceof $Generator ? yield* $t : $t)`, whatever `f` turns out to be.
- * - A constructor becomes a generator method `$init`, and `new C(x)` becomes a call of `$new(C, x)`.
+ * - A constructor becomes a generator method `$init`, `super(x)` a call of that, and `new C(x)` a call of `$new(C, x)`.
  * - The body of an `async` function becomes a generator that `$async` runs, and `await x` a `yield $await(x)` in it.
  * - What cannot be suspended (a module's top level, field initializers, getters) may not call what could be: `$plain`
  *   throws if it does.
@@ -92,7 +92,8 @@ class Transformation {
       this.#refuse(parent, 'a chain that goes on after an optional call');
     }
     if (expression.kind === ts.SyntaxKind.SuperKeyword) {
-      this.#replace(expression.getStart(), expression.end, 'yield* super.$init');
+      const open = this.#file.text.indexOf('(', expression.end);
+      this.#replace(expression.getStart(), open + 1, 'yield* (super.$init ?? $noInit).call(this, ');
       this.#children(node, mode);
     } else if (mode === 'plain') this.#wrap(node, '$plain(', ')', mode);
     else if (callee.startsWith('Atomics.')) this.#wrap(node, '($point() ? yield : 0, ', ')', mode);

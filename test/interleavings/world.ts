@@ -60,7 +60,8 @@ export const smaller = (slots: number, tokens: number): readonly Edit[] => [
 type Exports = Record<string, unknown>;
 
 const PARAMETERS = [
-  ...['exports', 'require', '$t', '$Generator', '$point', '$new', '$plain', '$async', '$await'],
+  ...['exports', 'require', '$t', '$Generator', '$point', '$new', '$noInit'],
+  ...['$plain', '$async', '$await'],
   ...[
     'Atomics',
     'Promise',
@@ -162,7 +163,8 @@ export class World {
     math.random = () => (machine.current.index * 0.37) % 1;
     const {WeakRef, FinalizationRegistry} = collecting(machine);
     this.#globals = [
-      ...[undefined, $Generator, machine.point, $new, $plain, $async, $await],
+      ...[undefined, $Generator, machine.point, $new, $noInit],
+      ...[$plain, $async, $await],
       ...[
         isLogged ? logged(machine, () => this.layout) : machine.atomics,
         SimulatedPromise,
@@ -239,6 +241,11 @@ function* initialize(made: Class, args: unknown[]): Suspendable<unknown> {
   const instance = new made();
   if (instance.$init !== undefined) yield* instance.$init(...args);
   return instance;
+}
+
+/** The constructor of a class that has none. */
+function* $noInit(): Suspendable<void> {
+  // Fields are there already.
 }
 
 function $plain(value: unknown): unknown {

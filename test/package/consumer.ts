@@ -2,7 +2,10 @@
 import {
   createLock,
   createLocksByKey,
+  type AbortSignalLike,
+  type AcquireOptions,
   type Lock,
+  type LockGuard,
   type LocksByKey,
   type LocksByKeyOptions,
 } from '@databases/lock';
@@ -14,3 +17,19 @@ const options: LocksByKeyOptions = {timeoutMilliseconds: undefined};
 const locks: LocksByKey<string> = createLocksByKey<string>(options);
 export const text: Promise<string> = locks.withLock('key', (s: string) => s, 'text');
 export const any: Promise<void> = createLocksByKey().withLock({}, () => undefined);
+
+declare const signal: AbortSignalLike;
+const acquireOptions: AcquireOptions = {signal};
+export async function guarded(): Promise<boolean> {
+  const guard: LockGuard = await lock.acquire(acquireOptions);
+  guard.release();
+  const maybe: LockGuard | undefined = lock.tryAcquire();
+  maybe?.release();
+  (await locks.acquire('key', acquireOptions)).release();
+  locks.tryAcquire('key')?.release();
+  return (
+    lock.isLocked ||
+    lock.pendingCount + locks.size + locks.pendingCount('key') > 0 ||
+    locks.isLocked('key')
+  );
+}

@@ -1,7 +1,9 @@
 // Uses every exported type and signature without any global but the language's own.
 import {
+  LockTimeoutError,
   createLock,
   type Lock,
+  type LockGuard,
   type SharedLock,
   type SharedLockOptions,
 } from '@databases/lock/shared';
@@ -15,3 +17,5 @@ const options: SharedLockOptions = {
   onAbandoned: ({threadId}) => ids.push(threadId),
 };
 export const either: Lock = createLock(undefined, options);
+export const guard: Promise<LockGuard> = lock.acquire();
+export const owner: number | undefined = new LockTimeoutError(1).ownerThreadId;

@@ -50,6 +50,34 @@ for (const [ending, end] of Object.entries(endings)) {
   });
 }
 
+test('a lock whose holder ended is locked until that is found out, also by looking at it alone', async (t) => {
+  const {lock, told} = lockWithHeirs();
+  const [first] = actors(t, 1);
+  const holder = await holds(first, lock);
+  t.true(lock.isLocked);
+  await holder.worker.terminate();
+  await until(() => !lock.isLocked);
+  t.deepEqual(told, []);
+  const guard = lock.tryAcquire();
+  t.truthy(guard);
+  t.deepEqual(told, [holder.threadId]);
+  guard?.release();
+});
+
+test('tryAcquire inherits, and its object is told before it returns', async (t) => {
+  const {lock, told} = lockWithHeirs();
+  const [first] = actors(t, 1);
+  const holder = await holds(first, lock);
+  await holder.worker.terminate();
+  let seen: number[] | undefined;
+  await until(() => {
+    using guard = lock.tryAcquire();
+    if (guard) seen = [...told];
+    return guard !== undefined;
+  });
+  t.deepEqual(seen, [holder.threadId]);
+});
+
 test('exactly one of many waiting threads inherits, and the others get the lock after it', async (t) => {
   const {lock} = lockWithHeirs();
   const [first, ...others] = actors(t, 5);

@@ -1,7 +1,8 @@
 import {createRequire} from 'node:module';
 import {pathToFileURL} from 'node:url';
+import {threadId} from 'node:worker_threads';
 import test from 'ava';
-import {createLock, type SharedLock} from '../../src/shared/index.js';
+import {createLock, type LockTimeoutError, type SharedLock} from '../../src/shared/index.js';
 import {LockMemory, SLOTS} from '../../src/shared/lockMemory.js';
 import {actors} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
@@ -107,6 +108,87 @@ test.serial('a thread that no longer waits passes on the lock that was meant for
     await other?.tell({do: 'release'});
   }
   t.is(await lock.withLock(() => 'free'), 'free');
+});
+
+test.serial(
+  'isLocked and tryAcquire speak for all threads, pendingCount for this one',
+  async (t) => {
+    const [holder, waiter] = actors(t, 2);
+    const lock = createLock();
+    const other = createLock(undefined, {buffer: lock.buffer});
+    for (const thread of [holder, waiter]) await thread?.tell({do: 'attach', buffer: lock.buffer});
+    await holder?.tell({do: 'acquire'});
+    const theirs = waiter?.tell({do: 'acquire'});
+    const memory = new LockMemory(lock.buffer);
+    await until(() => memory.countWaiting() === 1);
+    t.true(lock.isLocked);
+    t.is(lock.tryAcquire(), undefined);
+    t.is(lock.pendingCount, 0);
+    const mine = [lock.acquire(), other.acquire()];
+    t.deepEqual([lock.pendingCount, other.pendingCount], [2, 2]);
+    await holder?.tell({do: 'release'});
+    await theirs;
+    t.true(lock.isLocked);
+    await waiter?.tell({do: 'release'});
+    for (const guard of mine) (await guard).release();
+    t.deepEqual([lock.isLocked, lock.pendingCount], [false, 0]);
+    using guard = lock.tryAcquire();
+    t.truthy(guard);
+  },
+);
+
+test.serial(
+  'a wait for another thread is aborted at once, and takes nothing with it',
+  async (t) => {
+    const [holder] = actors(t, 1);
+    const lock = createLock();
+    await holder?.tell({do: 'attach', buffer: lock.buffer});
+    await holder?.tell({do: 'acquire'});
+    const controller = new AbortController();
+    const first = watch(lock.acquire({signal: controller.signal}));
+    const second = watch(lock.acquireLock('second'));
+    controller.abort('the reason');
+    await settle();
+    t.deepEqual([first, second], [[{error: 'the reason'}], []]);
+    await holder?.tell({do: 'release'});
+    await until(() => second.length > 0);
+    t.deepEqual(second, [{value: 'second'}]);
+    lock.releaseLock();
+  },
+);
+
+test.serial('a timeout tells which thread held the lock when the wait ended', async (t) => {
+  const [holder] = actors(t, 1);
+  const lock = createLock(30);
+  const other = createLock(0, {buffer: lock.buffer});
+  await holder?.tell({do: 'attach', buffer: lock.buffer});
+  await holder?.tell({do: 'acquire'});
+  for (const wait of [() => lock.acquireLock(), () => lock.acquire(), () => other.acquire()]) {
+    const error = await t.throwsAsync<LockTimeoutError>(wait(), {code: 'ERR_LOCK_TIMEOUT'});
+    t.is(error.ownerThreadId, holder?.threadId);
+  }
+  await holder?.tell({do: 'release'});
+  const guard = await lock.acquire();
+  const error = await t.throwsAsync<LockTimeoutError>(other.acquire());
+  t.is(error.ownerThreadId, threadId);
+  guard.release();
+});
+
+test('a word that is reserved for another thread is locked, and owned by nobody, until the reservation has expired', async (t) => {
+  const lock = createLock();
+  const memory = new LockMemory(lock.buffer);
+  // Two threads of which the one is woken to take the lock from the other, and does not come.
+  const [owner = NaN, absent = NaN] = [memory.attach(1001), memory.attach(1002)];
+  memory.tryTake(owner);
+  t.is(memory.ownerThreadId(), 1001);
+  memory.wait(absent, memory.drawTicket());
+  memory.handOn(memory.read(), true);
+  t.true(lock.isLocked);
+  t.is(memory.ownerThreadId(), undefined);
+  await until(() => !lock.isLocked);
+  using guard = lock.tryAcquire();
+  t.truthy(guard);
+  t.true(lock.isLocked);
 });
 
 test('all objects of a buffer are one lock in a thread, in one line', async (t) => {

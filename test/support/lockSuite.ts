@@ -1,6 +1,7 @@
 import {AsyncLocalStorage} from 'node:async_hooks';
+import {getEventListeners} from 'node:events';
 import type {ExecutionContext, TestFn} from 'ava';
-import type {Lock} from '../../src/index.js';
+import type {AbortSignalLike, Lock, LockGuard} from '../../src/index.js';
 import {deferred, settle, until, values, watch} from './async.js';
 
 type CreateLock = (timeoutMilliseconds?: number) => Lock;
@@ -63,7 +64,7 @@ export function lockSuite({serial: test}: TestFn, createLock: CreateLock): void 
     );
   });
 
-  test('withLock and acquireLock queue in one line', async (t) => {
+  test('withLock, acquireLock and acquire queue in one line', async (t) => {
     const lock = createLock();
     const order: string[] = [];
     const calls = [
@@ -77,9 +78,21 @@ export function lockSuite({serial: test}: TestFn, createLock: CreateLock): void 
         order.push('acquireLock 4');
         lock.releaseLock();
       }),
+      lock.acquire().then((guard) => {
+        order.push('acquire 5');
+        guard.release();
+      }),
+      lock.withLock(() => order.push('withLock 6')),
     ];
     await Promise.all(calls);
-    t.deepEqual(order, ['withLock 1', 'acquireLock 2', 'withLock 3', 'acquireLock 4']);
+    t.deepEqual(order, [
+      'withLock 1',
+      'acquireLock 2',
+      'withLock 3',
+      'acquireLock 4',
+      'acquire 5',
+      'withLock 6',
+    ]);
   });
 
   test('fn never runs inside the withLock call, whether the lock is free or not', async (t) => {
@@ -228,11 +241,14 @@ export function lockSuite({serial: test}: TestFn, createLock: CreateLock): void 
             await lock.acquireLock();
             const afterAcquire = storage.getStore();
             lock.releaseLock();
-            return [id, inFunction, inAsyncFunction, afterAcquire];
+            const guard = await lock.acquire({signal: new AbortController().signal});
+            const withGuard = storage.getStore();
+            guard.release();
+            return [id, inFunction, inAsyncFunction, afterAcquire, withGuard];
           }),
         ),
       );
-      for (const [id, ...others] of seen) t.deepEqual(others, [id, id, id]);
+      for (const [id, ...others] of seen) t.deepEqual(others, [id, id, id, id]);
     });
   }
 
@@ -544,5 +560,375 @@ export function lockSuite({serial: test}: TestFn, createLock: CreateLock): void 
     lock.releaseLock();
     await settle();
     t.deepEqual(pool, [{value: undefined}]);
+  });
+
+  guards(test, createLock);
+  signals(test, createLock);
+  tryAcquire(test, createLock);
+}
+
+function guards(test: TestFn['serial'], createLock: CreateLock): void {
+  test('a guard releases the lock to the next in line, and only once', async (t) => {
+    const lock = createLock();
+    const first = await lock.acquire();
+    const second = watch(lock.acquire());
+    const third = watch(lock.acquireLock('third'));
+    await settle();
+    t.deepEqual([second, third], [[], []]);
+    first.release();
+    await settle();
+    t.is(second.length, 1);
+    first.release();
+    await settle();
+    t.deepEqual(third, []);
+    const [guard] = values(second) as LockGuard[];
+    guard?.release();
+    await settle();
+    t.deepEqual(third, [{value: 'third'}]);
+    guard?.release();
+    first.release();
+    t.true(lock.isLocked);
+    lock.releaseLock();
+  });
+
+  test('a guard declared by using is released at the end of the block, also by a throw', async (t) => {
+    const lock = createLock();
+    {
+      using guard = await lock.acquire();
+      t.truthy(guard);
+      t.true(lock.isLocked);
+    }
+    t.false(lock.isLocked);
+    const fails = async () => {
+      using _guard = await lock.acquire();
+      throw new Error('mine');
+    };
+    await t.throwsAsync(fails(), {message: 'mine'});
+    t.false(lock.isLocked);
+    {
+      using maybe = lock.tryAcquire();
+      t.truthy(maybe);
+      using another = lock.tryAcquire();
+      t.is(another, undefined);
+    }
+    t.false(lock.isLocked);
+  });
+
+  test('a guard under which somebody called releaseLock throws once, and touches nobody', async (t) => {
+    const lock = createLock();
+    const guard = await lock.acquire();
+    lock.releaseLock();
+    const victim = await lock.acquire();
+    const waiter = watch(lock.acquireLock('waiter'));
+    t.throws(() => guard.release(), notHeld);
+    guard.release();
+    await settle();
+    t.deepEqual(waiter, []);
+    victim.release();
+    await settle();
+    t.deepEqual(waiter, [{value: 'waiter'}]);
+    lock.releaseLock();
+    const disposed = await lock.acquire();
+    lock.releaseLock();
+    t.throws(() => disposed[Symbol.dispose](), notHeld);
+    disposed[Symbol.dispose]();
+  });
+
+  test('releaseLock releases what acquire acquired', async (t) => {
+    const lock = createLock();
+    await lock.acquire();
+    const next = lock.withLock(() => 'next');
+    lock.releaseLock();
+    t.is(await next, 'next');
+  });
+
+  test('a guard from before pool() releases as ever; acquire and tryAcquire fail after it', async (t) => {
+    const lock = createLock();
+    const guard = await lock.acquire();
+    const pool = watch(lock.pool());
+    await t.throwsAsync(lock.acquire(), pooled);
+    t.throws(() => lock.tryAcquire(), pooled);
+    await settle();
+    t.deepEqual(pool, []);
+    guard.release();
+    await settle();
+    t.deepEqual(pool, [{value: undefined}]);
+    guard.release();
+    await t.throwsAsync(lock.acquire(), pooled);
+    t.throws(() => lock.tryAcquire(), pooled);
+    t.false(lock.isLocked);
+  });
+}
+
+function signals(test: TestFn['serial'], createLock: CreateLock): void {
+  const reason = new Error('the reason');
+
+  test('an aborted wait rejects with the reason, wherever in the line it is, and the others keep their places', async (t) => {
+    for (const aborted of [[0], [1], [2], [3], [0, 1], [1, 3], [3, 2, 1], [0, 1, 2, 3]]) {
+      const lock = createLock();
+      const guard = await lock.acquire();
+      const controllers = [0, 1, 2, 3].map(() => new AbortController());
+      const order: number[] = [];
+      const waiters = controllers.map(({signal}, n) =>
+        watch(
+          lock.acquire({signal}).then((own) => {
+            order.push(n);
+            own.release();
+          }),
+        ),
+      );
+      await settle();
+      for (const n of aborted) controllers[n]?.abort(reason);
+      for (let microtask = 0; microtask < 10; microtask++) await Promise.resolve();
+      const rejected = waiters.flatMap(([outcome], n) =>
+        outcome !== undefined && 'error' in outcome && outcome.error === reason ? [n] : [],
+      );
+      t.deepEqual(rejected, [...aborted].sort());
+      t.true(lock.isLocked);
+      guard.release();
+      await until(() => waiters.every((outcome) => outcome.length === 1));
+      t.deepEqual(
+        order,
+        [0, 1, 2, 3].filter((n) => !aborted.includes(n)),
+      );
+      t.false(lock.isLocked);
+    }
+  });
+
+  test('a signal that has aborted rejects, also when the lock is free', async (t) => {
+    const lock = createLock();
+    for (const thrown of [reason, 'a string', undefined]) {
+      const signal = {...inert, aborted: true, reason: thrown};
+      const result = await lock.acquire({signal}).catch((error: unknown) => ({error}));
+      t.deepEqual(result, {error: thrown} as unknown as LockGuard);
+    }
+    const aborted = AbortSignal.abort();
+    t.is(await lock.acquire({signal: aborted}).catch((error: unknown) => error), aborted.reason);
+    t.false(lock.isLocked);
+    await lock.acquireLock();
+    await t.throwsAsync(lock.acquire({signal: AbortSignal.abort(reason)}), {is: reason});
+    t.is(lock.pendingCount, 0);
+    lock.releaseLock();
+  });
+
+  test('once the guard is given the signal means nothing', async (t) => {
+    const lock = createLock();
+    const holder = await lock.acquire();
+    const controller = new AbortController();
+    const waiting = lock.acquire({signal: controller.signal});
+    const behind = watch(lock.acquireLock('behind'));
+    holder.release();
+    // Admitted, though its code has not gone on yet.
+    controller.abort(reason);
+    const guard = await waiting;
+    await settle();
+    t.deepEqual(behind, []);
+    guard.release();
+    await settle();
+    t.deepEqual(behind, [{value: 'behind'}]);
+    lock.releaseLock();
+  });
+
+  test('the timeout of the lock applies beside the signal', async (t) => {
+    const lock = createLock(50);
+    const guard = await lock.acquire();
+    const {signal} = new AbortController();
+    await t.throwsAsync(lock.acquire({signal}), timeoutOf50);
+    t.is(getEventListeners(signal, 'abort').length, 0);
+    guard.release();
+    const hasty = createLock(0);
+    await hasty.acquireLock();
+    await t.throwsAsync(hasty.acquire({signal}), {code: 'ERR_LOCK_TIMEOUT'});
+    t.is(getEventListeners(signal, 'abort').length, 0);
+  });
+
+  test('pool() waits until the last waiter has aborted', async (t) => {
+    const lock = createLock();
+    const guard = await lock.acquire();
+    const controller = new AbortController();
+    const waiter = lock.acquire({signal: controller.signal});
+    const pool = watch(lock.pool());
+    guard.release();
+    (await waiter).release();
+    await settle();
+    t.deepEqual(pool, [{value: undefined}]);
+    const another = createLock();
+    await another.acquireLock();
+    const aborted = another.acquire({signal: controller.signal});
+    const closing = watch(another.pool());
+    controller.abort(reason);
+    await t.throwsAsync(aborted, {is: reason});
+    await settle();
+    t.deepEqual(closing, []);
+    another.releaseLock();
+    await settle();
+    t.deepEqual(closing, [{value: undefined}]);
+  });
+
+  test('100,000 acquires on one signal leave no listener, whether one by one or at once, and no warning', async (t) => {
+    const warnings: unknown[] = [];
+    const onWarning = (warning: unknown) => warnings.push(warning);
+    process.on('warning', onWarning);
+    const lock = createLock();
+    const {signal} = new AbortController();
+    const listeners = () => getEventListeners(signal, 'abort').length;
+    let guard = await lock.acquire({signal});
+    for (let n = 0; n < 100_000; n++) {
+      const next = lock.acquire({signal});
+      guard.release();
+      guard = await next;
+    }
+    t.is(listeners(), 0);
+    let served = 0;
+    const waiters: Array<Promise<void>> = [];
+    for (let n = 0; n < 100_000; n++) {
+      waiters.push(
+        lock.acquire({signal}).then((own) => {
+          served++;
+          own.release();
+        }),
+      );
+    }
+    t.is(listeners(), 1);
+    guard.release();
+    await Promise.all(waiters);
+    t.is(served, 100_000);
+    t.is(listeners(), 0);
+    process.off('warning', onWarning);
+    t.deepEqual(warnings, []);
+  });
+
+  test('100,000 waiters of one signal, and 100,000 of a signal each, are aborted in linear time', async (t) => {
+    const lock = createLock();
+    await lock.acquireLock();
+    const one = new AbortController();
+    const each = Array.from({length: 100_000}, () => new AbortController());
+    const reasons = (waits: Array<Promise<unknown>>) =>
+      Promise.all(waits.map((wait) => wait.catch((error: unknown) => error))).then(
+        (all) => new Set(all),
+      );
+    const waitsOfOne = reasons(each.map(() => lock.acquire({signal: one.signal})));
+    const waitsOfEach = reasons(each.map(({signal}) => lock.acquire({signal})));
+    const last = watch(lock.acquireLock('last'));
+    t.is(lock.pendingCount, 200_001);
+    one.abort(reason);
+    // From both ends towards the middle.
+    for (let n = 0; n < 50_000; n++) {
+      each[n]?.abort(reason);
+      each[99_999 - n]?.abort(reason);
+    }
+    t.deepEqual([...(await waitsOfOne)], [reason]);
+    t.deepEqual([...(await waitsOfEach)], [reason]);
+    t.is(getEventListeners(one.signal, 'abort').length, 0);
+    t.is(lock.pendingCount, 1);
+    lock.releaseLock();
+    await settle();
+    t.deepEqual(last, [{value: 'last'}]);
+    lock.releaseLock();
+  });
+
+  test('one signal ends the waits for several locks', async (t) => {
+    const locks = [createLock(), createLock(), createLock()];
+    await Promise.all(locks.map((lock) => lock.acquireLock()));
+    const controller = new AbortController();
+    const waits = locks.map((lock) => watch(lock.acquire({signal: controller.signal})));
+    t.is(getEventListeners(controller.signal, 'abort').length, 1);
+    controller.abort(reason);
+    await settle();
+    t.deepEqual(
+      waits,
+      locks.map(() => [{error: reason}]),
+    );
+    for (const lock of locks) lock.releaseLock();
+  });
+
+  test('anything that behaves like an AbortSignal will do', async (t) => {
+    const lock = createLock();
+    const listeners = new Set<() => void>();
+    const signal = {
+      aborted: false,
+      reason,
+      addEventListener: (_: string, listener: () => void) => listeners.add(listener),
+      removeEventListener: (_: string, listener: () => void) => listeners.delete(listener),
+    };
+    await lock.acquireLock();
+    const waiter = lock.acquire({signal});
+    t.is(listeners.size, 1);
+    for (const listener of listeners) listener();
+    await t.throwsAsync(waiter, {is: reason});
+    t.is(listeners.size, 0);
+    lock.releaseLock();
+  });
+
+  test('acquire with bad options rejects, and queues nothing', async (t) => {
+    const lock = createLock();
+    for (const [options, message] of [
+      [null, 'Expected options to be an object, but got null.'],
+      ['signal', 'Expected options to be an object, but got string.'],
+      [{signal: null}, 'Expected options.signal to be an AbortSignal, but got null.'],
+      [{signal: 500}, 'Expected options.signal to be an AbortSignal, but got number.'],
+      [{signal: {}}, 'Expected options.signal to be an AbortSignal, but got object.'],
+    ] as const) {
+      const bad = options as unknown as {signal: AbortSignalLike};
+      await t.throwsAsync(lock.acquire(bad), {instanceOf: TypeError, message});
+    }
+    t.false(lock.isLocked);
+    for (const good of [undefined, {}, {signal: undefined}]) (await lock.acquire(good)).release();
+  });
+}
+
+const inert: AbortSignalLike = {
+  aborted: false,
+  reason: undefined,
+  addEventListener: () => undefined,
+  removeEventListener: () => undefined,
+};
+
+function tryAcquire(test: TestFn['serial'], createLock: CreateLock): void {
+  test('tryAcquire takes a free lock at once, and gives up at once when it is taken', async (t) => {
+    const lock = createLock();
+    const guard = lock.tryAcquire();
+    t.truthy(guard);
+    t.is(lock.tryAcquire(), undefined);
+    const waiter = watch(lock.acquireLock('waiter'));
+    t.is(lock.tryAcquire(), undefined);
+    await settle();
+    t.deepEqual(waiter, []);
+    guard?.release();
+    // The waiter was first, though its code has not gone on yet.
+    t.is(lock.tryAcquire(), undefined);
+    await settle();
+    t.deepEqual(waiter, [{value: 'waiter'}]);
+    lock.releaseLock();
+    const again = lock.tryAcquire();
+    t.truthy(again);
+    guard?.release();
+    t.is(lock.tryAcquire(), undefined);
+    again?.release();
+    t.false(lock.isLocked);
+  });
+
+  test('isLocked tells of a holder, and pendingCount of those behind it', async (t) => {
+    const lock = createLock(10_000);
+    const state = () => [lock.isLocked, lock.pendingCount];
+    t.deepEqual(state(), [false, 0]);
+    const call = lock.withLock(settle);
+    t.deepEqual(state(), [true, 0]);
+    const controller = new AbortController();
+    const second = lock.acquireLock();
+    const aborted = lock.acquire({signal: controller.signal});
+    const last = lock.acquire();
+    t.deepEqual(state(), [true, 3]);
+    controller.abort(new Error('mine'));
+    t.deepEqual(state(), [true, 2]);
+    await t.throwsAsync(aborted, {message: 'mine'});
+    await call;
+    await second;
+    t.deepEqual(state(), [true, 1]);
+    lock.releaseLock();
+    const guard = await last;
+    t.deepEqual(state(), [true, 0]);
+    guard.release();
+    t.deepEqual(state(), [false, 0]);
   });
 }

@@ -1,0 +1,41 @@
+import type {AbortSignalLike} from '../types.js';
+import type {Waiter} from './waiter.js';
+
+/** Those of the signals that somebody has waited with. */
+const known = new WeakMap<AbortSignalLike, Aborts>();
+
+/**
+ * The waiters of one `AbortSignal`, whichever lines they are in, and the one listener that ends their waits: a listener for
+ * each would be looked at by each other that is added.
+ *
+ * The listener is there exactly while somebody waits.
+ */
+export class Aborts {
+  readonly #signal: AbortSignalLike;
+  readonly #waiters = new Set<Waiter>();
+  readonly #onAbort: () => void;
+
+  /** @param end ends the wait of one waiter, by `refuse` */
+  private constructor(signal: AbortSignalLike, end: (waiter: Waiter, reason: unknown) => void) {
+    this.#signal = signal;
+    this.#onAbort = () => {
+      for (const waiter of this.#waiters) end(waiter, signal.reason);
+    };
+  }
+
+  static of(signal: AbortSignalLike, end: (waiter: Waiter, reason: unknown) => void): Aborts {
+    let aborts = known.get(signal);
+    if (aborts === undefined) known.set(signal, (aborts = new Aborts(signal, end)));
+    return aborts;
+  }
+
+  add(waiter: Waiter): void {
+    if (this.#waiters.size === 0) this.#signal.addEventListener('abort', this.#onAbort);
+    this.#waiters.add(waiter);
+  }
+
+  remove(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+    if (this.#waiters.size === 0) this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+}
