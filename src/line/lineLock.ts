@@ -63,17 +63,24 @@ export class LineLock implements Lock {
     else throw this.#closer === undefined || this.#callers > 0 ? notHeldError() : pooledError();
   }
 
-  async acquire(options: AcquireOptions = {}): Promise<LockGuard> {
-    assertType(options, 'object', 'options to be an object');
-    const {signal} = options;
-    if (signal !== undefined) {
-      const listens = (signal as Partial<AbortSignalLike> | null)?.addEventListener;
-      assertType(listens, 'function', 'options.signal to be an AbortSignal', signal);
-      if (signal.aborted) throw signal.reason;
+  acquire(options: AcquireOptions = {}): Promise<LockGuard> {
+    try {
+      assertType(options, 'object', 'options to be an object');
+      const {signal} = options;
+      if (signal !== undefined) {
+        const listens = (signal as Partial<AbortSignalLike> | null)?.addEventListener;
+        assertType(listens, 'function', 'options.signal to be an AbortSignal', signal);
+        if (signal.aborted) throw signal.reason;
+      }
+      const holder = new Waiter(this);
+      const guard = new Guard(holder);
+      holder.task = guard;
+      return (
+        (this.#enter(holder, signal) as Promise<LockGuard> | undefined) ?? Promise.resolve(guard)
+      );
+    } catch (error) {
+      return Promise.reject(error);
     }
-    const holder = new Waiter(this);
-    await this.#enter(holder, signal);
-    return new Guard(holder);
   }
 
   tryAcquire(): LockGuard | undefined {

@@ -14,7 +14,7 @@ export class Waiter {
   /** The object through which it came. */
   readonly lock: LineLock;
   /** What its promise resolves to once it is admitted, unless it is a call of `withLock`. */
-  readonly task: unknown;
+  task: unknown;
   /**
    * A call's function and arguments. Its promise resolves to the waiter itself, so that waiting needs no closure.
    * One class for both kinds, because a line of two takes a fifth more time.

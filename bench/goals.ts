@@ -1,0 +1,154 @@
+/** The goals: what the locks of this package have to reach, each against others in the same row of the same run. */
+import {NO_LOCK, PEERS, SHARED, VERSION_2} from './oneThread/peers.js';
+import {
+  FEW,
+  has,
+  KEYS,
+  LOADS,
+  MANY,
+  rowName,
+  TRAITS,
+  UNCONTENDED,
+  USES,
+  type Load,
+} from './oneThread/rows.js';
+import {OURS, PartReader, type Report} from './support/report.js';
+import {ratio} from './support/table.js';
+import {PLAIN, WEB_LOCKS} from './threads/locks.js';
+import type {Work} from './threads/phases.js';
+import {CALLERS, contended, THREADS, uncontended, UNCONTENDED_USES, WORKS} from './threads/rows.js';
+import {KINDS, sizeRow} from './growth/rows.js';
+
+export interface Goal {
+  readonly row: string;
+  readonly of: string;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  /** Undefined when the run did not measure it. */
+  readonly figure: number | undefined;
+}
+
+export const goals = (report: Report): Goal[] => [
+  ...oneThreadGoals(new PartReader(report, 'one-thread')),
+  ...threadsGoals(new PartReader(report, 'threads')),
+  ...growthGoals(new PartReader(report, 'growth')),
+];
+
+/** How many times as fast as 2.1.0. */
+const VERSION_2_GOALS = new Map<Load, number>([
+  [UNCONTENDED, 1.5],
+  [FEW, 2],
+  [MANY, 3],
+  [KEYS, 2],
+]);
+
+function oneThreadGoals(part: PartReader): Goal[] {
+  return USES.flatMap((use) =>
+    LOADS.flatMap((load) => {
+      const row = rowName(use, load);
+      const speedUp = (lock: string) =>
+        ratio(part.figure(row, lock, 'nanoseconds'), part.figure(row, OURS, 'nanoseconds'));
+      const against = (lock: string): Goal => {
+        const of = `times as fast as ${lock}`;
+        if (lock === NO_LOCK) return {row, of, atLeast: 1 / 4, figure: speedUp(lock)};
+        const atLeast = lock === VERSION_2 ? VERSION_2_GOALS.get(load) : undefined;
+        // A tie within 5 % counts. Without the async context it is easier to be fast.
+        const keepsContext = part.figure(TRAITS, lock, 'keepsContext') !== 0;
+        return {
+          row,
+          of,
+          atLeast: atLeast ?? (keepsContext ? 0.95 : 1 / 1.3),
+          figure: speedUp(lock),
+        };
+      };
+      return Object.entries(PEERS)
+        .filter(([lock, peer]) => lock !== OURS && has(peer, use, load))
+        .filter(([lock]) => lock !== NO_LOCK || load === UNCONTENDED)
+        .map(([lock]) => against(lock));
+    }),
+  );
+}
+
+/** Against the plain mutex: at least so many times the operations, at most so many times its longest wait. */
+const PLAIN_GOALS: readonly [threads: number, callers: number, Work, number, number][] = [
+  [2, 8, 'synchronous', 1.8, 1 / 2],
+  [4, 100, 'synchronous', 2, 1 / 5],
+  [2, 1, 'synchronous', 1.3, 2],
+  [4, 100, 'one event-loop turn', 2, 1 / 10],
+];
+
+/** Against Web Locks, where the Node.js has them. */
+const WEB_LOCKS_GOALS: readonly [threads: number, callers: number, Work, number][] = [
+  [4, 100, 'synchronous', 20],
+  [4, 100, 'one event-loop turn', 5],
+];
+
+function threadsGoals(part: PartReader): Goal[] {
+  const against = (row: string, lock: string, name: string) =>
+    ratio(part.figure(row, OURS, name), part.figure(row, lock, name));
+  const rows = WORKS.flatMap((work) =>
+    THREADS.flatMap((threads) => CALLERS.map((callers) => contended(threads, callers, work))),
+  );
+  return [
+    ...UNCONTENDED_USES.map((use) => ({
+      row: uncontended(use),
+      of: 'times the time of the lock for one thread',
+      atMost: 1.3,
+      figure: ratio(
+        part.figure(uncontended(use), SHARED, 'nanoseconds'),
+        part.figure(uncontended(use), OURS, 'nanoseconds'),
+      ),
+    })),
+    ...PLAIN_GOALS.flatMap(([threads, callers, work, operations, wait]) => {
+      const row = contended(threads, callers, work);
+      return [
+        {
+          row,
+          of: `times the operations of ${PLAIN}`,
+          atLeast: operations,
+          figure: against(row, PLAIN, 'operationsPerSecond'),
+        },
+        {
+          row,
+          of: `times the longest wait of ${PLAIN}`,
+          atMost: wait,
+          figure: against(row, PLAIN, 'longestMilliseconds'),
+        },
+      ];
+    }),
+    ...WEB_LOCKS_GOALS.flatMap(([threads, callers, work, operations]) => {
+      const row = contended(threads, callers, work);
+      return {
+        row,
+        of: `times the operations of ${WEB_LOCKS}`,
+        atLeast: operations,
+        figure: against(row, WEB_LOCKS, 'operationsPerSecond'),
+      };
+    }),
+    ...rows.flatMap((row) => [
+      {
+        row,
+        of: 'of its fair share for the thread with the least',
+        atLeast: 0.8,
+        figure: part.figure(row, OURS, 'smallestShare'),
+      },
+      {row, of: 'overlaps', atMost: 0, figure: part.highest(row, OURS, 'overlaps')},
+    ]),
+  ];
+}
+
+function growthGoals(part: PartReader): Goal[] {
+  return KINDS.map((kind) => {
+    const growth = (lock: string) =>
+      ratio(
+        part.figure(sizeRow(1_000_000, kind), lock, 'nanoseconds'),
+        part.figure(sizeRow(1000, kind), lock, 'nanoseconds'),
+      );
+    return {
+      row: `1,000 to 1,000,000 ${kind}`,
+      of: `times the growth of ${NO_LOCK}`,
+      atMost: 1.5,
+      figure: ratio(growth(OURS), growth(NO_LOCK)),
+    };
+  });
+}

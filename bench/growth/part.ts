@@ -1,0 +1,58 @@
+/** How the cost of an operation grows, from one to a million, beside the cost of doing the same without a lock. */
+import {createPeerChild} from '../oneThread/part.js';
+import {NO_LOCK} from '../oneThread/peers.js';
+import {USES, type Use} from '../oneThread/rows.js';
+import {OURS, type Cell} from '../support/report.js';
+import {measureRows, type Row} from '../support/rounds.js';
+import {measureContended} from '../threads/part.js';
+import {KINDS, SIZES, sizeRow, THREADS, threadsRow} from './rows.js';
+
+export async function measureGrowth(quick: boolean): Promise<Cell[]> {
+  return [
+    ...(await measureSizes(quick)),
+    ...(await measureRows('growth', threadRows(quick), quick ? 1 : 5)),
+  ];
+}
+
+async function measureSizes(quick: boolean): Promise<Cell[]> {
+  const use = USES[0] as Use;
+  const milliseconds = quick ? 10 : 20;
+  const children = [OURS, NO_LOCK].map((lock) => ({lock, child: createPeerChild()}));
+  const rows = KINDS.flatMap((kind) =>
+    SIZES.filter((size) => !quick || size <= 10_000).map((size): Row => ({
+      name: sizeRow(size, kind),
+      contestants: children.map(({lock, child}) => ({
+        lock,
+        measure: () =>
+          child.ask({
+            measure: 'time',
+            lock,
+            use,
+            load: {name: sizeRow(size, kind), of: kind, count: size},
+            milliseconds,
+          }),
+      })),
+    })),
+  );
+  const cells = await measureRows('growth', rows, quick ? 3 : 5);
+  for (const {child} of children) child.end();
+  return cells;
+}
+
+const threadRows = (quick: boolean) =>
+  THREADS.filter((threads) => !quick || threads <= 8).map((threads): Row => ({
+    name: threadsRow(threads),
+    contestants: [
+      {
+        lock: OURS,
+        measure: () =>
+          measureContended({
+            lock: OURS,
+            threads,
+            callers: 1,
+            work: 'synchronous',
+            milliseconds: quick ? 200 : 500,
+          }),
+      },
+    ],
+  }));

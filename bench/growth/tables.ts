@@ -1,0 +1,42 @@
+/** The tables of the part about growth. */
+import {NO_LOCK} from '../oneThread/peers.js';
+import {OURS, PartReader, type Report} from '../support/report.js';
+import {formatTable, number, ratio, times, withUnit} from '../support/table.js';
+import {KINDS, SIZES, sizeRow, THREADS, threadsRow} from './rows.js';
+
+export function growthTables(report: Report): string[] {
+  const part = new PartReader(report, 'growth');
+  return [
+    `How cost grows in one thread, in ns a call, all at once\n\n${sizesTable(part)}`,
+    `How throughput falls across threads, one caller each, synchronous work\n\n${threadsTable(part)}`,
+  ];
+}
+
+function sizesTable(part: PartReader): string {
+  return formatTable(
+    ['', ...KINDS.flatMap((kind) => [kind, NO_LOCK, 'ratio'])],
+    SIZES.map((size) => [
+      number(size),
+      ...KINDS.flatMap((kind) => {
+        const ours = part.figure(sizeRow(size, kind), OURS, 'nanoseconds');
+        const floor = part.figure(sizeRow(size, kind), NO_LOCK, 'nanoseconds');
+        return [number(ours), number(floor), times(ratio(ours, floor))];
+      }),
+    ]),
+  );
+}
+
+function threadsTable(part: PartReader): string {
+  const figure = (threads: number, name: string) => part.figure(threadsRow(threads), OURS, name);
+  return formatTable(
+    ['threads', 'operations/s', 'of one thread', 'longest wait', 'least share', 'overlaps'],
+    THREADS.map((threads) => [
+      number(threads),
+      number(figure(threads, 'operationsPerSecond')),
+      times(ratio(figure(threads, 'operationsPerSecond'), figure(1, 'operationsPerSecond'))),
+      withUnit(figure(threads, 'longestMilliseconds'), 'ms'),
+      number(figure(threads, 'smallestShare')),
+      number(part.highest(threadsRow(threads), OURS, 'overlaps')),
+    ]),
+  );
+}

@@ -1,0 +1,74 @@
+/** The benchmarks of the locks for one thread. */
+import {Child} from '../support/child.js';
+import {measureRows, type Row} from '../support/rounds.js';
+import type {Cell, Outcome} from '../support/report.js';
+import type {Question} from './child.js';
+import {NO_LOCK, PEERS, type Peer} from './peers.js';
+import {has, heapRow, LOADS, rowName, TRAITS, USES} from './rows.js';
+
+const LIMIT_MILLISECONDS = 20_000;
+
+export const createPeerChild = () =>
+  new Child<Question>(new URL('./child.js', import.meta.url), LIMIT_MILLISECONDS);
+
+export async function measureOneThread(quick: boolean): Promise<Cell[]> {
+  return [...(await measureTraits(quick)), ...(await measureTimes(quick))];
+}
+
+/** In processes of their own: AsyncLocalStorage alone makes every promise of its process slower. */
+function measureTraits(quick: boolean): Promise<Cell[]> {
+  const row = (name: string, timeout: number | undefined, question: (lock: string) => Question) =>
+    createRow(
+      name,
+      (lock, peer) => lock !== NO_LOCK && (timeout === undefined || peer.hasTimeouts === true),
+      (lock) => createPeerChild().askOnce(question(lock)),
+    );
+  return measureRows(
+    'one-thread',
+    [
+      row(TRAITS, undefined, (lock) => ({measure: 'traits', lock})),
+      ...[undefined, 30_000].map((timeout) =>
+        row(heapRow(timeout), timeout, (lock) => ({
+          measure: 'heap',
+          lock,
+          waiters: quick ? 10_000 : 100_000,
+          timeout,
+        })),
+      ),
+    ],
+    1,
+  );
+}
+
+/** In one process for each lock, which lives for the whole run, as a program that uses one lock does. */
+async function measureTimes(quick: boolean): Promise<Cell[]> {
+  const children = new Map<string, ReturnType<typeof createPeerChild>>();
+  const ask = (lock: string, question: Question) => {
+    const child = children.get(lock) ?? createPeerChild();
+    children.set(lock, child);
+    return child.ask(question);
+  };
+  const milliseconds = quick ? 10 : 60;
+  const uses = USES.filter(({way, isAsync}) => !quick || way === 'acquire' || isAsync);
+  const rows = uses.flatMap((use) =>
+    LOADS.map((load) =>
+      createRow(
+        rowName(use, load),
+        (_, peer) => has(peer, use, load),
+        (lock) => ask(lock, {measure: 'time', lock, use, load, milliseconds}),
+      ),
+    ),
+  );
+  const cells = await measureRows('one-thread', rows, quick ? 3 : 11);
+  for (const child of children.values()) child.end();
+  return cells;
+}
+
+function createRow(
+  name: string,
+  takesPart: (lock: string, peer: Peer) => boolean,
+  measure: (lock: string) => Promise<Outcome>,
+): Row {
+  const locks = Object.entries(PEERS).filter(([lock, peer]) => takesPart(lock, peer));
+  return {name, contestants: locks.map(([lock]) => ({lock, measure: () => measure(lock)}))};
+}

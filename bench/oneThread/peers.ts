@@ -1,0 +1,193 @@
+/** The locks for one thread, each used as its documentation says, behind one interface. */
+import {createRequire} from 'node:module';
+import * as workerThreads from 'node:worker_threads';
+import {createLock, createLocksByKey} from '@databases/lock';
+import {createLock as createSharedLock} from '@databases/lock/shared';
+import AsyncLock from 'async-lock';
+import type * as AsyncMutex from 'async-mutex';
+import {Sema} from 'async-sema';
+import AwaitLock from 'await-lock';
+import * as version2 from 'databases-lock-2';
+import pLimit from 'p-limit';
+import {OURS} from '../support/report.js';
+
+// Its CommonJS build takes a fraction of the time of its ES module.
+const {Mutex, withTimeout} = createRequire(import.meta.url)('async-mutex') as typeof AsyncMutex;
+
+export const VERSION_2 = '@databases/lock 2.1.0';
+export const NO_LOCK = 'no lock';
+export const SHARED = '@databases/lock/shared';
+
+export type Fn = () => unknown;
+export type Run = (fn: Fn) => unknown;
+export type RunByKey = (key: string, fn: Fn) => unknown;
+
+/** Each method makes a new lock, and the function that runs another with it. */
+export interface Peer {
+  readonly hasTimeouts?: true;
+  withLock(timeout?: number): Run;
+  byKey?(timeout?: number): RunByKey;
+  /** For a synchronous function, by acquiring and releasing. */
+  acquire?(): Run;
+}
+
+/** Those that are compared with each other. */
+export const PEERS: Readonly<Record<string, Peer>> = {
+  [OURS]: {
+    hasTimeouts: true,
+    withLock(timeout) {
+      const lock = createLock(timeout);
+      return (fn) => lock.withLock(fn);
+    },
+    byKey(timeout) {
+      const locks = createLocksByKey<string>({timeoutMilliseconds: timeout});
+      return (key, fn) => locks.withLock(key, fn);
+    },
+    acquire() {
+      const lock = createLock();
+      return async (fn) => {
+        const guard = await lock.acquire();
+        try {
+          fn();
+        } finally {
+          guard.release();
+        }
+      };
+    },
+  },
+
+  [VERSION_2]: {
+    hasTimeouts: true,
+    withLock(timeout) {
+      const lock = version2.createLock(timeout);
+      return (fn) => lock.withLock(fn);
+    },
+    byKey(timeout) {
+      const options = timeout === undefined ? {} : {timeoutMilliseconds: timeout};
+      const locks = version2.createLocksByKey(options);
+      return (key, fn) => locks.withLock(key, fn);
+    },
+  },
+
+  'async-mutex': {
+    hasTimeouts: true,
+    withLock(timeout) {
+      const mutex = timeout === undefined ? new Mutex() : withTimeout(new Mutex(), timeout);
+      return (fn) => mutex.runExclusive(fn);
+    },
+    acquire() {
+      const mutex = new Mutex();
+      return async (fn) => {
+        const release = await mutex.acquire();
+        try {
+          fn();
+        } finally {
+          release();
+        }
+      };
+    },
+  },
+
+  'async-lock': {
+    hasTimeouts: true,
+    withLock(timeout) {
+      const run = asyncLock(timeout);
+      return (fn) => run('key', fn);
+    },
+    byKey: asyncLock,
+  },
+
+  'p-limit': {
+    withLock: () => pLimit(1),
+  },
+
+  'await-lock': {
+    hasTimeouts: true,
+    withLock(timeout) {
+      const lock = new AwaitLock();
+      const options = timeout === undefined ? {} : {timeout};
+      return async (fn) => {
+        await lock.acquireAsync(options);
+        try {
+          return await fn();
+        } finally {
+          lock.release();
+        }
+      };
+    },
+    acquire() {
+      const lock = new AwaitLock();
+      return async (fn) => {
+        await lock.acquireAsync();
+        try {
+          fn();
+        } finally {
+          lock.release();
+        }
+      };
+    },
+  },
+
+  'async-sema': {
+    withLock() {
+      const sema = new Sema(1);
+      return async (fn) => {
+        await sema.acquire();
+        try {
+          return await fn();
+        } finally {
+          sema.release();
+        }
+      };
+    },
+    acquire() {
+      const sema = new Sema(1);
+      return async (fn) => {
+        await sema.acquire();
+        try {
+          fn();
+        } finally {
+          sema.release();
+        }
+      };
+    },
+  },
+
+  ...webLocks(),
+
+  [NO_LOCK]: {
+    withLock: () => (fn) => fn(),
+    byKey() {
+      const held = new Map<string, Fn>();
+      return async (key, fn) => {
+        held.set(key, fn);
+        await fn();
+        held.delete(key);
+      };
+    },
+  },
+};
+
+/** Compared with ours alone, which is for one thread and otherwise promises the same. */
+export const SHARED_PEER: Peer = {
+  withLock() {
+    const lock = createSharedLock();
+    return (fn) => lock.withLock(fn);
+  },
+};
+
+function asyncLock(timeout = 0): RunByKey {
+  // Without maxPending it refuses the thousand-and-first waiter. A timeout of 0 means none.
+  const lock = new AsyncLock({maxPending: Infinity, timeout});
+  return (key, fn) => lock.acquire(key, fn as () => Promise<unknown>);
+}
+
+function webLocks(): Record<string, Peer> {
+  const {locks} = workerThreads as {
+    locks?: {request(name: string, fn: Fn): Promise<unknown>};
+  };
+  if (locks === undefined) return {};
+  const run = () => (fn: Fn) => locks.request('bench', fn);
+  // Whoever wants to acquire and release writes a callback, too.
+  return {'Web Locks': {withLock: run, acquire: run}};
+}

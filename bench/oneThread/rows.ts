@@ -1,0 +1,53 @@
+/** What is measured in one thread, by which names it is found in a report, and which locks have it. */
+import type {Peer} from './peers.js';
+
+/** How a caller uses the lock: the tables. */
+export interface Use {
+  readonly name: string;
+  readonly way: 'withLock' | 'acquire';
+  readonly isAsync: boolean;
+  readonly timeout?: number;
+}
+
+export const USES: readonly Use[] = [
+  {name: 'asynchronous function', way: 'withLock', isAsync: true},
+  {name: 'synchronous function', way: 'withLock', isAsync: false},
+  {name: 'asynchronous function, 30 s timeout', way: 'withLock', isAsync: true, timeout: 30_000},
+  {name: 'synchronous function, 30 s timeout', way: 'withLock', isAsync: false, timeout: 30_000},
+  {name: 'acquire and release', way: 'acquire', isAsync: false},
+];
+
+/** How many there are who call at the same time, or keys with one caller each: the columns. */
+export interface Load {
+  readonly name: string;
+  readonly of: 'callers' | 'keys';
+  readonly count: number;
+}
+
+const load = (count: number, of: Load['of']) => ({
+  name: `${count.toLocaleString('en')} ${of}`,
+  of,
+  count,
+});
+
+/** One after the other. */
+export const UNCONTENDED: Load = {name: 'uncontended', of: 'callers', count: 1};
+export const FEW = load(100, 'callers');
+export const MANY = load(10_000, 'callers');
+export const KEYS = load(10_000, 'keys');
+export const LOADS: readonly Load[] = [UNCONTENDED, FEW, MANY, KEYS];
+
+export const rowName = (use: Use, {name}: Load) => `${use.name}: ${name}`;
+
+export function has(peer: Peer, use: Use, {of}: Load): boolean {
+  if (use.timeout !== undefined && !peer.hasTimeouts) return false;
+  if (use.way === 'acquire') return peer.acquire !== undefined && of === 'callers';
+  return of === 'callers' || peer.byKey !== undefined;
+}
+
+/** What each of many waiters keeps on the heap. */
+export const heapRow = (timeout?: number) =>
+  `heap per waiter${timeout === undefined ? '' : ', 30 s timeout'}`;
+
+/** What a lock does beside being fast. */
+export const TRAITS = 'traits';

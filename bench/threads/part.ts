@@ -1,0 +1,79 @@
+/** The benchmarks across threads: N threads of M callers each, all on one lock; and what they cannot fall below. */
+import {createPeerChild} from '../oneThread/part.js';
+import {SHARED} from '../oneThread/peers.js';
+import {UNCONTENDED} from '../oneThread/rows.js';
+import {Child} from '../support/child.js';
+import {OURS, type Cell} from '../support/report.js';
+import {measureRows, type Row} from '../support/rounds.js';
+import type {Measurement} from './child.js';
+import {deadlocks, LOCKS} from './locks.js';
+import {
+  BARE,
+  CALLERS,
+  contended,
+  PING_PONG,
+  THREADS,
+  uncontended,
+  UNCONTENDED_USES,
+  WORKS,
+} from './rows.js';
+
+const LIMIT_MILLISECONDS = 10_000;
+
+/** In a process of its own, so that no measurement finds what another left behind. */
+export const measureContended = (measurement: Measurement) =>
+  new Child<Measurement>(new URL('./child.js', import.meta.url), LIMIT_MILLISECONDS).askOnce(
+    measurement,
+  );
+
+export async function measureThreads(quick: boolean): Promise<Cell[]> {
+  return [
+    ...(await measureFloor(quick)),
+    ...(await measureRows('threads', contendedRows(quick), quick ? 1 : 5)),
+  ];
+}
+
+async function measureFloor(quick: boolean): Promise<Cell[]> {
+  const children = [OURS, SHARED].map((lock) => ({lock, child: createPeerChild()}));
+  const pingPong = new Child<{roundTrips: number}>(
+    new URL('./pingPong.js', import.meta.url),
+    LIMIT_MILLISECONDS,
+  );
+  const rows: Row[] = UNCONTENDED_USES.map((use) => ({
+    name: uncontended(use),
+    contestants: children.map(({lock, child}) => ({
+      lock,
+      measure: () => child.ask({measure: 'time', lock, use, load: UNCONTENDED, milliseconds: 60}),
+    })),
+  }));
+  rows.push({
+    name: PING_PONG,
+    contestants: [{lock: BARE, measure: () => pingPong.askOnce({roundTrips: quick ? 1000 : 5000})}],
+  });
+  const cells = await measureRows('threads', rows, quick ? 5 : 11);
+  for (const {child} of children) child.end();
+  return cells;
+}
+
+function contendedRows(quick: boolean): Row[] {
+  const milliseconds = quick ? 200 : 500;
+  const rows: Row[] = [];
+  for (const work of WORKS) {
+    for (const threads of THREADS) {
+      for (const callers of CALLERS) {
+        if (quick && !isQuick(threads, callers)) continue;
+        rows.push({
+          name: contended(threads, callers, work),
+          contestants: LOCKS.filter((lock) => !deadlocks(lock, callers)).map((lock) => ({
+            lock,
+            measure: () => measureContended({lock, threads, callers, work, milliseconds}),
+          })),
+        });
+      }
+    }
+  }
+  return rows;
+}
+
+const isQuick = (threads: number, callers: number) =>
+  (threads === 2 && callers < 100) || (threads === 4 && callers === 100);

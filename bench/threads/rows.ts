@@ -1,0 +1,20 @@
+/** What is measured across threads, and by which names it is found in a report. */
+import {USES, type Use} from '../oneThread/rows.js';
+import type {Work} from './phases.js';
+
+export const WORKS: readonly Work[] = ['synchronous', 'one event-loop turn'];
+export const THREADS = [1, 2, 4, 8];
+export const CALLERS = [1, 8, 100];
+
+export const contended = (threads: number, callers: number, work: Work) =>
+  `${threads} × ${callers}, ${work}`;
+
+/** One caller after the other, in one thread: what the lock costs where nobody else wants it. */
+export const uncontended = (use: Use) => `uncontended, ${use.name}`;
+export const UNCONTENDED_USES = USES.filter(
+  ({way, timeout}) => way === 'withLock' && timeout === undefined,
+);
+
+/** A wake-up from one thread to another and back, without any lock. */
+export const PING_PONG = 'ping-pong';
+export const BARE = 'waitAsync and notify';
