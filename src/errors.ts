@@ -75,9 +75,9 @@ export const badTypeError = (expected: string, came: unknown) =>
 /** @throws {@link badTypeError} if `value` is not of the type, or `null` */
 export function assertType(
   value: unknown,
-  type: 'function' | 'number' | 'object',
+  type: 'boolean' | 'function' | 'number' | 'object',
   expected: string,
-  came = value,
+  came: unknown = value,
 ): void {
   if (typeof value !== type || value === null) throw badTypeError(expected, came);
 }

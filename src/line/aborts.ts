@@ -1,5 +1,14 @@
+import {assertType} from '../errors.js';
 import type {AbortSignalLike} from '../types.js';
 import type {Waiter} from './waiter.js';
+
+/** @throws `TypeError` if `signal` lacks what an `AbortSignal` has */
+export function assertSignal(signal: Partial<AbortSignalLike> | null): void {
+  const expected = 'options.signal to be an AbortSignal';
+  assertType(signal?.aborted, 'boolean', expected, signal);
+  assertType(signal?.addEventListener, 'function', expected, signal);
+  assertType(signal?.removeEventListener, 'function', expected, signal);
+}
 
 /** Those of the signals that somebody has waited with. */
 const known = new WeakMap<AbortSignalLike, Aborts>();

@@ -1,6 +1,6 @@
 import {LockTimeoutError, assertType, notHeldError, pooledError} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions, Lock, LockGuard} from '../types.js';
-import {Aborts} from './aborts.js';
+import {Aborts, assertSignal} from './aborts.js';
 import {Deadlines} from './deadlines.js';
 import type {Line} from './line.js';
 import {Waiter} from './waiter.js';
@@ -68,8 +68,7 @@ export class LineLock implements Lock {
       assertType(options, 'object', 'options to be an object');
       const {signal} = options;
       if (signal !== undefined) {
-        const listens = (signal as Partial<AbortSignalLike> | null)?.addEventListener;
-        assertType(listens, 'function', 'options.signal to be an AbortSignal', signal);
+        assertSignal(signal);
         if (signal.aborted) throw signal.reason;
       }
       const holder = new Waiter(this);
@@ -127,7 +126,7 @@ export class LineLock implements Lock {
   }
 
   #wait(waiter: Waiter, signal?: AbortSignalLike): Promise<unknown> {
-    if (this.#deadlines?.timeoutMilliseconds === 0) throw this.#timeoutError();
+    if (this.#deadlines?.timeoutMilliseconds === 0) throw this.#timeoutError(0);
     return waiter.wait(this.#deadlines, signal && Aborts.of(signal, LineLock.#endWait));
   }
 
@@ -207,8 +206,7 @@ export class LineLock implements Lock {
     if (this.#callers === 0) this.#closer?.admit();
   }
 
-  #timeoutError(): LockTimeoutError {
-    const {timeoutMilliseconds = Infinity} = this.#deadlines ?? {};
+  #timeoutError(timeoutMilliseconds: number): LockTimeoutError {
     return new LockTimeoutError(timeoutMilliseconds, this.#line.timeoutDetails());
   }
 
@@ -238,7 +236,7 @@ export class LineLock implements Lock {
     }
     if (timeoutMilliseconds === Infinity) return undefined;
     return new Deadlines(timeoutMilliseconds, (waiter) => {
-      LineLock.#endWait(waiter, waiter.lock.#timeoutError());
+      LineLock.#endWait(waiter, waiter.lock.#timeoutError(timeoutMilliseconds));
     });
   }
 }

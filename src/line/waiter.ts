@@ -22,7 +22,7 @@ export class Waiter {
   readonly fn: ((...args: never[]) => unknown) | undefined;
   readonly args: readonly never[];
 
-  /** Its neighbours in the line; the `WaitQueue` keeps them. */
+  /** Its neighbours in the line; the `Line` keeps them. */
   ahead: Waiter | undefined;
   behind: Waiter | undefined;
 
@@ -53,8 +53,9 @@ export class Waiter {
   wait(deadlines: Deadlines | undefined, aborts?: Aborts): Promise<unknown> {
     this.#deadlines = deadlines;
     this.#aborts = aborts;
-    deadlines?.add(this);
+    // First, because a signal that is not the platform's own may throw.
     aborts?.add(this);
+    deadlines?.add(this);
     return new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -75,7 +76,7 @@ export class Waiter {
     const resolve = this.#resolve;
     this.#resolve = undefined;
     this.#deadlines?.remove();
-    this.#aborts?.remove(this);
     resolve?.(outcome);
+    this.#aborts?.remove(this);
   }
 }

@@ -860,6 +860,21 @@ function signals(test: TestFn['serial'], createLock: CreateLock): void {
     lock.releaseLock();
   });
 
+  test('a signal that cannot be listened to rejects, and leaves nothing behind', async (t) => {
+    const lock = createLock(10_000);
+    await lock.acquireLock();
+    const error = new Error('no more listeners');
+    const addEventListener = () => {
+      throw error;
+    };
+    await t.throwsAsync(lock.acquire({signal: {...inert, addEventListener}}), {is: error});
+    t.is(lock.pendingCount, 0);
+    const next = lock.withLock(() => 'next');
+    lock.releaseLock();
+    t.is(await next, 'next');
+    await lock.pool();
+  });
+
   test('acquire with bad options rejects, and queues nothing', async (t) => {
     const lock = createLock();
     for (const [options, message] of [
@@ -868,6 +883,17 @@ function signals(test: TestFn['serial'], createLock: CreateLock): void {
       [{signal: null}, 'Expected options.signal to be an AbortSignal, but got null.'],
       [{signal: 500}, 'Expected options.signal to be an AbortSignal, but got number.'],
       [{signal: {}}, 'Expected options.signal to be an AbortSignal, but got object.'],
+      [
+        {signal: new EventTarget()},
+        'Expected options.signal to be an AbortSignal, but got object.',
+      ],
+      ...(['aborted', 'addEventListener', 'removeEventListener'] as const).map(
+        (lacks) =>
+          [
+            {signal: {...inert, [lacks]: undefined}},
+            'Expected options.signal to be an AbortSignal, but got object.',
+          ] as const,
+      ),
     ] as const) {
       const bad = options as unknown as {signal: AbortSignalLike};
       await t.throwsAsync(lock.acquire(bad), {instanceOf: TypeError, message});
