@@ -1,6 +1,6 @@
 /** The locks that a run may be about, behind one interface. */
 import * as workerThreads from 'node:worker_threads';
-import {createLock} from '../../src/shared/index.js';
+import {createLock, type LockGuard, type SharedLock} from '../../src/shared/index.js';
 
 export const LOCKS = ['ours', 'plain', 'web'] as const;
 export type LockName = (typeof LOCKS)[number];
@@ -18,6 +18,8 @@ export interface TestedLock {
 
 export const isTimeout = (error: unknown) =>
   (error as {code?: unknown} | undefined)?.code === 'ERR_LOCK_TIMEOUT';
+
+const LATEST_ABORT_MILLISECONDS = 500;
 
 const timeoutError = () => Object.assign(new Error('Timed out'), {code: 'ERR_LOCK_TIMEOUT'});
 
@@ -43,16 +45,38 @@ export function attach(
   });
   const tested: TestedLock = {
     async withLock(section) {
-      if (random() < 0.7) return lock.withLock(async () => section());
-      await lock.acquireLock();
-      try {
+      const way = random();
+      if (way < 0.5) return lock.withLock(async () => section());
+      if (way < 0.7) {
+        await lock.acquireLock();
+        try {
+          await section();
+        } finally {
+          lock.releaseLock();
+        }
+      } else {
+        using _guard = await acquire(lock, random() * LATEST_ABORT_MILLISECONDS);
         await section();
-      } finally {
-        lock.releaseLock();
       }
     },
   };
   return tested;
+}
+
+/** Gives up like a timeout: at once in a few cases, and otherwise by a signal some time later. */
+async function acquire(lock: SharedLock, milliseconds: number): Promise<LockGuard> {
+  if (milliseconds < LATEST_ABORT_MILLISECONDS / 10) {
+    const guard = lock.tryAcquire();
+    if (guard === undefined) throw timeoutError();
+    return guard;
+  }
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(timeoutError()), milliseconds);
+  try {
+    return await lock.acquire({signal: controller.signal});
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The usual mutex over `compareExchange`, `waitAsync` and `notify`. */
