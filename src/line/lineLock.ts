@@ -118,7 +118,7 @@ export class LineLock implements Lock {
 
   #tryEnter(waiter: Waiter): boolean {
     this.#assertOpen();
-    // It is a caller already when it is told that the lock was abandoned, and may release it then.
+    // It is a caller already when it is told that the lock was abandoned, and may call `pool` then.
     this.#callers++;
     const isHolder = this.#line.tryEnter(waiter);
     if (!isHolder) this.#callers--;

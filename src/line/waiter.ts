@@ -74,9 +74,10 @@ export class Waiter {
 
   #endWait(outcome: unknown): void {
     const resolve = this.#resolve;
+    if (resolve === undefined) return;
     this.#resolve = undefined;
     this.#deadlines?.remove();
-    resolve?.(outcome);
+    resolve(outcome);
     this.#aborts?.remove(this);
   }
 }

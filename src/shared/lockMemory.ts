@@ -162,9 +162,7 @@ export class LockMemory {
   /** Makes `slot` the owner if the lock is free or reserved for it. @returns the word then, or `undefined` */
   tryTake(slot: number): Word | undefined {
     const word = this.read();
-    return isFree(word) || (word & STATE_MASK) === (RESERVED | (slot + 1))
-      ? this.take(slot, word)
-      : undefined;
+    return isFree(word) || this.isReservedFor(slot, word) ? this.take(slot, word) : undefined;
   }
 
   /** Makes `slot` the owner if the word is still `word`, whoever it names. */
@@ -393,7 +391,7 @@ export class LockMemory {
       const thread = Atomics.load(this.#cells, cell);
       if (stateOf(thread) !== DIED_HOLDING) continue;
       tell(idOf(thread));
-      // Nobody but the owner changes this state.
+      // Nobody but the owner changes this state, and it stays the owner until all is told.
       Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
       this.#clean(slot);
       Atomics.store(this.#cells, cell, FREE_SLOT);

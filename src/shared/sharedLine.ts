@@ -57,6 +57,9 @@ interface Told {
   readonly onAbandoned: ((info: {threadId: number}) => void) | undefined;
 }
 
+/** The holder while `onAbandoned` runs: the heir's acquisition cannot be released, nor another admitted, before all is told. */
+const TELLING = Object.create(null) as Waiter;
+
 /**
  * The line of one thread for a lock in shared memory. Its first waiter competes with those of the other threads for the
  * shared word; while this thread has the word, it is passed along the line.
@@ -130,6 +133,7 @@ export class SharedLine extends Line {
       this.#memory.take(this.#slot, this.#lastFreed) ?? this.#spin() ?? this.#takeFromTheAbsent();
     if (word === undefined) return false;
     this.#hold(waiter, word);
+    this.#tell(waiter, word);
     return true;
   }
 
@@ -176,10 +180,6 @@ export class SharedLine extends Line {
       this.#contestedSince = undefined;
     }
     this.#lastOwned = word;
-    if (isAbandoned(word)) {
-      this.#tell(waiter);
-      if (this.holder === waiter) this.#lastOwned = this.#memory.read();
-    }
   }
 
   #admitFirst(word: Word): void {
@@ -188,11 +188,17 @@ export class SharedLine extends Line {
     super.withdraw(waiter);
     this.#hold(waiter, word);
     waiter.admit();
+    this.#tell(waiter, word);
   }
 
-  /** What a thread that was killed in the middle of its work left behind is its heir's to look at, before anything else. */
-  #tell(waiter: Waiter): void {
+  /**
+   * What a thread that was killed in the middle of its work left behind is its heir's to look at, before anything else. The heir
+   * has been admitted, and its code goes on in a later microtask.
+   */
+  #tell(waiter: Waiter, word: Word): void {
+    if (!isAbandoned(word)) return;
     const {onAbandoned} = waiter.lock as unknown as Told;
+    this.holder = TELLING;
     this.#memory.tellAbandoned(threadId, (id) => {
       try {
         onAbandoned?.({threadId: id});
@@ -200,6 +206,8 @@ export class SharedLine extends Line {
         reportUncaught(error);
       }
     });
+    this.holder = waiter;
+    this.#lastOwned = this.#memory.read();
   }
 
   /**
@@ -334,8 +342,11 @@ export class SharedLine extends Line {
    */
   #isForsaken(word: Word): boolean {
     if (!isSameTurn(word, this.#seen)) {
+      const isFirst = this.#seenSince === 0;
       this.#seen = word;
       this.#seenSince = now();
+      // A line may be collected and made anew with each caller, and see nobody for long.
+      if (isFirst) this.#inquire();
       return false;
     }
     const age = now() - this.#seenSince;
@@ -371,10 +382,11 @@ export class SharedLine extends Line {
     }
   }
 
-  /** Hands on once more what this thread left to another, if that does not come for it while others wait. */
+  /** Hands on once more what this thread left to another, or frees it, if that one does not come for it. */
   #lookAfter(left: Word): void {
     this.#left = left;
-    if (this.#leftTimer !== undefined || this.#memory.countWaiting() === 0) return;
+    if (this.#leftTimer !== undefined) return;
+    if (isFree(left) && this.#memory.countWaiting() === 0) return;
     this.#leftTimer = startTimer(RESERVATION_MILLISECONDS, false, () => {
       this.#leftTimer = undefined;
       const word = this.#memory.read();

@@ -414,6 +414,7 @@ class ActorInThread implements Actor {
     // Before the callback has done anything, too, the thread may die.
     yield* this.#execution.machine.step();
     this.#execution.told(this, threadId);
+    if (this.part.whenTold !== undefined) yield* finish<unknown>(this.part.whenTold(this));
   }
 
   step(): void {

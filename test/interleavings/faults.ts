@@ -49,10 +49,9 @@ export const faults: Record<string, readonly Edit[]> = {
     ),
     ...edit(
       MEMORY,
-      `? this.take(slot, word)
-      : undefined;`,
-      `? isFree(word) ? this.take(slot, word) : word
-      : undefined;`,
+      'return isFree(word) || this.isReservedFor(slot, word) ? this.take(slot, word) : undefined;',
+      `if (this.isReservedFor(slot, word)) return word;
+    return isFree(word) ? this.take(slot, word) : undefined;`,
     ),
   ],
   'take-over-whatever-the-turn': edit(
@@ -128,6 +127,7 @@ export const faults: Record<string, readonly Edit[]> = {
     `Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
       tell(idOf(thread));\n`,
   ),
+  'may-be-released-while-it-tells': edit(LINE, 'this.holder = TELLING;', ''),
   'never-asks': edit(LINE, 'if (isDead) this.#inherit(word, owner);', ''),
   'a-used-token-is-dead': [
     ...edit(MEMORY, 'if (armed <= SPENT) continue;\n      const spending', 'const spending'),

@@ -34,6 +34,8 @@ export interface Caller {
 export interface Part {
   readonly run: (t: Actor) => Promise<void>;
   readonly timeout?: number;
+  /** What its `onAbandoned` does, beside noting whom it is told of. */
+  readonly whenTold?: (t: Actor) => void;
   /** It makes its lock object itself, at any time. */
   readonly attachesItself?: boolean;
   /** It may die at any of its atomic operations, and between its tasks. */
@@ -224,6 +226,17 @@ const tries = async (t: Actor) => {
   callIfFree(t, t.lock);
 };
 
+/** As a callback that goes too far. */
+const releasesAndAsks = (t: Actor) => {
+  try {
+    t.lock.releaseLock();
+  } catch {
+    // It may not be released before the caller has it.
+  }
+  callIfFree(t, t.lock);
+  void call(t, t.lock);
+};
+
 /** Tries until it gets the lock, or the other thread has had all the time in the world. */
 const triesUntilFree = async (t: Actor) => {
   for (let times = 0; times < 40 && !callIfFree(t, t.lock); times++) await t.sleep(100);
@@ -389,6 +402,14 @@ export const scenarios: Record<string, Scenario> = {
     deaths: 1,
     preemptions: 2,
   },
+  'dead-holder-and-busy-callback': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: twoCallers, whenTold: releasesAndAsks},
+    ],
+    deaths: 1,
+    preemptions: 2,
+  },
   'dead-holder-or-aborted': {
     threads: [{run: onceAsync, isMortal: true}, {run: abortsAndComesBack}],
     deaths: 1,
@@ -480,6 +501,14 @@ export const scenarios: Record<string, Scenario> = {
   },
   'dead-of-three-reserved': {
     threads: [{run: threeLong, isMortal: true}, {run: threeLong, isMortal: true}, {run: twice}],
+    deaths: 2,
+  },
+  'dead-heir-and-busy-callbacks': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: onceAsync, isMortal: true, whenTold: releasesAndAsks},
+      {run: oneAborts, whenTold: releasesAndAsks},
+    ],
     deaths: 2,
   },
   'dead-with-timeouts': {

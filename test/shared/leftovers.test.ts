@@ -172,3 +172,22 @@ test('ten thousand waits that time out in a hundred threads that come and go lea
   );
   t.is(output, 'no growth\nfree\nexit 0');
 });
+
+test('a dead holder is found out also by callers who do not wait and whose objects are collected in between', async (t) => {
+  const output = await run(
+    `
+      const {buffer} = createLock();
+      const worker = thread(buffer, 'await lock.acquireLock();');
+      await new Promise((resolve) => worker.once('exit', resolve));
+      const isTaken = async () => {
+        await sleep(20);
+        gc();
+        return createLock(0, {buffer}).tryAcquire() === undefined;
+      };
+      while (await isTaken());
+      console.log('acquired');
+    `,
+    '--expose-gc',
+  );
+  t.is(output, 'acquired\nexit 0');
+});

@@ -78,6 +78,41 @@ test('tryAcquire inherits, and its object is told before it returns', async (t) 
   t.deepEqual(seen, [holder.threadId]);
 });
 
+test('an onAbandoned that releases, aborts or asks changes nothing for the heir', async (t) => {
+  const lock = createLock();
+  const [first] = actors(t, 1);
+  const holder = await holds(first, lock);
+  const controller = new AbortController();
+  const order: string[] = [];
+  const waits: Promise<unknown>[] = [];
+  const heir = createLock(60_000, {
+    buffer: lock.buffer,
+    onAbandoned: () => {
+      controller.abort();
+      t.throws(() => heir.releaseLock(), {code: 'ERR_LOCK_NOT_HELD'});
+      t.is(heir.tryAcquire(), undefined);
+      t.true(heir.isLocked);
+      waits.push(
+        heir.withLock(() => order.push('asked by onAbandoned')),
+        heir.pool().then(() => order.push('pooled')),
+      );
+      order.push('told');
+    },
+  });
+  waits.push(
+    heir.acquire({signal: controller.signal}).then((guard) => {
+      order.push('heir');
+      guard.release();
+    }),
+    heir.withLock(() => order.push('behind')),
+  );
+  await holder.worker.terminate();
+  await until(() => order.includes('pooled'));
+  await Promise.all(waits);
+  t.deepEqual(order, ['told', 'heir', 'behind', 'asked by onAbandoned', 'pooled']);
+  t.deepEqual([lock.isLocked, lock.pendingCount], [false, 0]);
+});
+
 test('exactly one of many waiting threads inherits, and the others get the lock after it', async (t) => {
   const {lock} = lockWithHeirs();
   const [first, ...others] = actors(t, 5);

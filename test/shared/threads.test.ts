@@ -3,7 +3,7 @@ import {pathToFileURL} from 'node:url';
 import {threadId} from 'node:worker_threads';
 import test from 'ava';
 import {createLock, type LockTimeoutError, type SharedLock} from '../../src/shared/index.js';
-import {LockMemory, SLOTS} from '../../src/shared/lockMemory.js';
+import {LockMemory, SLOTS, isFree, isReserved} from '../../src/shared/lockMemory.js';
 import {actors} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
 import {compiledFile} from '../support/compiled.js';
@@ -189,6 +189,22 @@ test('a word that is reserved for another thread is locked, and owned by nobody,
   using guard = lock.tryAcquire();
   t.truthy(guard);
   t.true(lock.isLocked);
+});
+
+test('a reservation for a thread that does not come is ended by the thread that made it, also if nobody looks', async (t) => {
+  const lock = createLock();
+  const memory = new LockMemory(lock.buffer);
+  const absent = memory.attach(1001) ?? NaN;
+  const ticket = memory.drawTicket();
+  // The second time this thread has had the lock for long while another waits.
+  for (const milliseconds of [0, 5]) {
+    await lock.acquireLock();
+    t.is(memory.wait(absent, ticket), undefined);
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    lock.releaseLock();
+  }
+  t.true(isReserved(memory.read()));
+  await until(() => isFree(memory.read()));
 });
 
 test('all objects of a buffer are one lock in a thread, in one line', async (t) => {
