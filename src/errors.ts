@@ -22,7 +22,10 @@ export type LockErrorCode =
   | 'ERR_LOCK_FULL'
   | 'ERR_LOCK_UNSUPPORTED';
 
-/** What every lock of this package fails with, except bad arguments, which are a `TypeError` or a `RangeError`. */
+/**
+ * What every lock of this package fails with by itself. Bad arguments are a `TypeError` or a `RangeError`, and what a
+ * caller's own function, signal or store fails with comes through as it is.
+ */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
   readonly code: LockErrorCode;
@@ -39,7 +42,7 @@ export interface LockTimeoutDetails {
   readonly ownerThreadId?: number | undefined;
 }
 
-/** A caller waited for `timeoutMilliseconds` and has left the line; nobody else is affected. */
+/** A caller, or `pool()`, waited for `timeoutMilliseconds` and waits no more; nobody else is affected. */
 export class LockTimeoutError extends LockError {
   override readonly name = 'LockTimeoutError';
   declare readonly code: 'ERR_LOCK_TIMEOUT';

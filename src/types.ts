@@ -74,9 +74,9 @@ export interface Lock {
    * Acquires the lock, and resolves to a guard that releases it. It queues in one line with
    * {@link withLock} and {@link acquireLock}.
    *
-   * @throws (rejects with) `signal.reason` when `options.signal` aborts before the lock is acquired, or had aborted
-   *   before the call, also if the lock is free. The caller has then left the line, and the others keep their places. Once
-   *   the guard is given the signal means nothing.
+   * @throws (rejects with) `signal.reason` when `options.signal` tells the lock that it aborts before the lock is acquired, or
+   *   had aborted before the call, also if the lock is free or retired. The caller has then left the line, and the others keep
+   *   their places. Once the guard is given the signal means nothing.
    * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
    *   `timeoutMilliseconds`, counted from this call.
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
@@ -228,7 +228,7 @@ export interface LocksByKeyOptions<TKey = unknown> {
  *   {@link SharedLockOptions.onAbandoned}. A thread that lives keeps it, however busy it is.
  * - A caller that waits for another thread keeps its own thread alive.
  * - {@link Lock.isLocked} speaks for all threads, {@link Lock.pendingCount} for this one. While the lock is reserved for a thread
- *   that was woken to take it, for a few milliseconds at most, and until a holder's thread that ended is found out, it is locked.
+ *   that was woken to take it, for a few milliseconds, and until a holder's thread that ended is found out, it is locked.
  * - The error of a timeout has an `ownerThreadId`.
  */
 export interface SharedLock extends Lock {
@@ -246,7 +246,8 @@ export interface SharedLockOptions {
   /**
    * Called when a caller of this object gets the lock from a thread that ended while it held it, with that
    * thread's id, before the caller's code goes on. What the lock protects may be half changed then. What it
-   * throws is reported as an uncaught error, and changes nothing.
+   * throws is reported as an uncaught error, and changes nothing. While it runs nobody can release the lock; other callers
+   * may get in line.
    */
   onAbandoned?: ((info: {threadId: number}) => void) | undefined;
 }

@@ -1,13 +1,20 @@
 import {assertType} from '../errors.js';
-import type {AbortSignalLike} from '../types.js';
+import type {AbortSignalLike, AcquireOptions} from '../types.js';
 import type {Waiter} from './waiter.js';
 
-/** @throws `TypeError` if `signal` lacks what an `AbortSignal` has */
-export function assertSignal(signal: Partial<AbortSignalLike> | null): void {
+/** @throws `TypeError` if the options are none, or their signal lacks what an `AbortSignal` has; the reason if that has aborted */
+export function signalOf(options: AcquireOptions | undefined): AbortSignalLike | undefined {
+  if (options === undefined) return undefined;
+  assertType(options, 'object', 'options to be an object');
+  const {signal} = options;
+  if (signal === undefined) return undefined;
+  const {aborted, addEventListener, removeEventListener} = (signal as typeof signal | null) ?? {};
   const expected = 'options.signal to be an AbortSignal';
-  assertType(signal?.aborted, 'boolean', expected, signal);
-  assertType(signal?.addEventListener, 'function', expected, signal);
-  assertType(signal?.removeEventListener, 'function', expected, signal);
+  assertType(aborted, 'boolean', expected, signal);
+  assertType(addEventListener, 'function', expected, signal);
+  assertType(removeEventListener, 'function', expected, signal);
+  if (signal.aborted) throw signal.reason;
+  return signal;
 }
 
 /** Those of the signals that somebody has waited with. */

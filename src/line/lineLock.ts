@@ -1,6 +1,6 @@
 import {LockTimeoutError, assertType, notHeldError, pooledError} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions, Lock, LockGuard} from '../types.js';
-import {Aborts, assertSignal} from './aborts.js';
+import {Aborts, signalOf} from './aborts.js';
 import {Deadlines} from './deadlines.js';
 import type {Line} from './line.js';
 import {Waiter} from './waiter.js';
@@ -63,14 +63,9 @@ export class LineLock implements Lock {
     else throw this.#closer === undefined || this.#callers > 0 ? notHeldError() : pooledError();
   }
 
-  acquire(options: AcquireOptions = {}): Promise<LockGuard> {
+  acquire(options?: AcquireOptions): Promise<LockGuard> {
     try {
-      assertType(options, 'object', 'options to be an object');
-      const {signal} = options;
-      if (signal !== undefined) {
-        assertSignal(signal);
-        if (signal.aborted) throw signal.reason;
-      }
+      const signal = signalOf(options);
       const holder = new Waiter(this);
       const guard = new Guard(holder);
       holder.task = guard;
@@ -241,7 +236,7 @@ export class LineLock implements Lock {
   }
 }
 
-/** The symbol, or what compilers make of `using` where the platform has none. */
+/** The symbol, or the one by which compiled `using` looks for it where the platform has none. */
 const DISPOSE: typeof Symbol.dispose =
   (Symbol as Partial<typeof Symbol>).dispose ??
   (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);

@@ -26,8 +26,8 @@ const SECOND_TOKEN_MILLISECONDS = 400;
  * Whether `owner`, who has the lock by `word`, has ended. `false` also where that cannot be found out.
  *
  * Only a token says that a thread has ended: then the wait behind it is gone, which nothing but the end of the thread can
- * bring about. The runtime, which knows every thread but answers only while the main thread is not blocked, says whether the
- * last token is worth spending.
+ * bring about. The runtime, which knows every thread but answers only while the main thread is not blocked, says whether a
+ * token is worth spending that is not due yet, the last one included.
  *
  * @param ownedFor for how long, in milliseconds, the calling thread has seen `word` unchanged
  */
