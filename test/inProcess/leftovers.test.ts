@@ -19,6 +19,20 @@ test('a process exits at once when the last caller is done, whatever the timeout
   t.is(output, '0 timers\nexit 0');
 });
 
+test('a wait that a signal refuses to end leaves no timer behind', async (t) => {
+  const output = await run(`
+    const lock = createLock(1_000_000);
+    await lock.acquireLock();
+    const addEventListener = () => {
+      throw new Error('no more listeners');
+    };
+    const signal = {aborted: false, addEventListener, removeEventListener() {}};
+    await lock.acquire({signal}).catch((error) => console.log(error.message));
+    process.on('exit', () => console.log(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, 'timers'));
+  `);
+  t.is(output, 'no more listeners\n0 timers\nexit 0');
+});
+
 test('a held lock, and waiters without a timeout, keep no process alive', async (t) => {
   const output = await run(`
     for (const lock of [createLock(), createLock(Infinity)]) {
