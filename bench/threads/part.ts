@@ -50,7 +50,7 @@ async function measureFloor(quick: boolean): Promise<Cell[]> {
     name: PING_PONG,
     contestants: [{lock: BARE, measure: () => pingPong.askOnce({roundTrips: quick ? 1000 : 5000})}],
   });
-  const cells = await measureRows('threads', rows, quick ? 5 : 11);
+  const cells = await measureRows('threads', rows, quick ? 3 : 11);
   for (const {child} of children) child.end();
   return cells;
 }
