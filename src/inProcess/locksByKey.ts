@@ -1,7 +1,6 @@
 import {assertType, type LockTimeoutDetails} from '../errors.js';
 import {Line} from '../line/line.js';
 import {LineLock} from '../line/lineLock.js';
-import type {Waiter} from '../line/waiter.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
@@ -23,12 +22,12 @@ class KeyLine<TKey> extends Line {
     this.#inUse = inUse;
   }
 
-  override tryEnter(waiter: Waiter): boolean {
+  override tryEnter(lock: LineLock): boolean {
     if (this.holder === undefined) {
-      this.#inUse.store.set(this.#key, waiter.lock);
+      this.#inUse.store.set(this.#key, lock);
       this.#inUse.size++;
     }
-    return super.tryEnter(waiter);
+    return super.tryEnter(lock);
   }
 
   override leave(): void {

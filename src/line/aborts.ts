@@ -40,8 +40,8 @@ export class Aborts {
   }
 
   static of(signal: AbortSignalLike, end: (waiter: Waiter, reason: unknown) => void): Aborts {
-    let aborts = known.get(signal);
-    if (aborts === undefined) known.set(signal, (aborts = new Aborts(signal, end)));
+    const aborts = known.get(signal) ?? new Aborts(signal, end);
+    known.set(signal, aborts);
     return aborts;
   }
 

@@ -18,7 +18,6 @@ export class Deadlines {
   #waiters: Waiter[] = [];
   #waiting = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #firesAt = 0;
 
   /** @param expire ends the wait of one waiter, by `refuse` */
   constructor(timeoutMilliseconds: number, expire: (waiter: Waiter) => void) {
@@ -48,15 +47,14 @@ export class Deadlines {
 
   #startTimer(now: number, deadline: number): void {
     const delay = Math.min(Math.ceil(deadline - now), LONGEST_TIMER);
-    this.#firesAt = now + delay;
-    this.#timer = setTimeout(this.#onTimer, delay);
+    this.#timer = setTimeout(() => this.#onTimer(now + delay), delay);
   }
 
-  readonly #onTimer = (): void => {
+  #onTimer(firesAt: number): void {
     let now = performance.now();
     // Timers count in whole milliseconds, and so may be early by a part of one. By more only where they are mocked and the
     // clock is not: then it is time.
-    if (this.#firesAt - now >= 1) now = this.#firesAt;
+    if (firesAt - now >= 1) now = firesAt;
     for (const waiter of this.#waiters) {
       if (!waiter.waiting) continue;
       if (waiter.deadline > now) {
@@ -65,5 +63,5 @@ export class Deadlines {
       }
       this.#expire(waiter);
     }
-  };
+  }
 }

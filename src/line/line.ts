@@ -1,4 +1,5 @@
 import type {LockTimeoutDetails} from '../errors.js';
+import type {LineLock} from './lineLock.js';
 import type {Waiter} from './waiter.js';
 
 /**
@@ -11,8 +12,10 @@ import type {Waiter} from './waiter.js';
  * its waiters.
  */
 export class Line {
-  /** Set by `tryEnter`, or just before a waiter is told `admit`; unset by `leave`. */
-  holder: Waiter | undefined;
+  /** The object through which whoever holds the lock came. */
+  holder: LineLock | undefined;
+  /** How often the lock was acquired: the number of the holder's turn. */
+  turn = 0;
   first: Waiter | undefined;
   #last: Waiter | undefined;
   /** How many are in line. */
@@ -23,14 +26,15 @@ export class Line {
     return this.holder !== undefined;
   }
 
-  /** Makes `waiter` the holder if the lock is free and nobody is in line. */
-  tryEnter(waiter: Waiter): boolean {
+  /** Makes a caller that came through `lock` the holder if the lock is free and nobody is in line. */
+  tryEnter(lock: LineLock): boolean {
     if (this.holder !== undefined) return false;
-    this.holder = waiter;
+    this.holder = lock;
+    this.turn++;
     return true;
   }
 
-  /** Puts `waiter` at the end of the line. It is told `admit` once it is the holder. */
+  /** Puts `waiter` at the end of the line. It is told `admit` once it is its turn. */
   join(waiter: Waiter): void {
     const last = this.#last;
     waiter.ahead = last;
@@ -54,14 +58,12 @@ export class Line {
   /** The holder releases the lock. */
   leave(): void {
     const next = this.first;
-    this.holder = next;
+    this.holder = next?.lock;
     if (next === undefined) return;
     this.withdraw(next);
-    next.admit();
+    next.admit(++this.turn);
   }
 
   /** What the error of a wait that ends now should tell. */
-  timeoutDetails(): LockTimeoutDetails | undefined {
-    return undefined;
-  }
+  timeoutDetails?(): LockTimeoutDetails;
 }

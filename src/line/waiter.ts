@@ -1,26 +1,25 @@
 import type {Aborts} from './aborts.js';
 import type {Deadlines} from './deadlines.js';
 import type {LineLock} from './lineLock.js';
+import {Turn} from './turn.js';
 
-const NONE: readonly never[] = [];
+/** The task of a caller that waits for a guard. */
+export const GUARD = {};
 
 /**
- * One caller, from its call until it has released the lock or given up.
+ * A caller that did not get the lock at once. It is `waiting` from `wait` until exactly one of `admit` and `refuse`.
  *
- * A caller that gets the lock at once never waits. Any other is `waiting` from `wait` until exactly one of
- * `admit` and `refuse`.
+ * One class for all kinds of callers, because a line of two takes a fifth more time.
  */
 export class Waiter {
   /** The object through which it came. */
   readonly lock: LineLock;
-  /** What its promise resolves to once it is admitted, unless it is a call of `withLock`. */
-  task: unknown;
-  /**
-   * A call's function and arguments. Its promise resolves to the waiter itself, so that waiting needs no closure.
-   * One class for both kinds, because a line of two takes a fifth more time.
-   */
-  readonly fn: ((...args: never[]) => unknown) | undefined;
-  readonly args: readonly never[];
+  /** What its promise resolves to once it is admitted; of a call of `withLock` the function. */
+  readonly task: unknown;
+  /** Of a call, whose promise resolves to the waiter itself, so that waiting needs no closure. */
+  readonly args: readonly unknown[] | undefined;
+  /** The number of its turn, once it is admitted. */
+  turn = 0;
 
   /** Its neighbours in the line; the `Line` keeps them. */
   ahead: Waiter | undefined;
@@ -33,16 +32,10 @@ export class Waiter {
   #aborts: Aborts | undefined;
   #resolve: ((value: unknown) => void) | undefined;
 
-  constructor(
-    lock: LineLock,
-    task?: unknown,
-    fn?: (...args: never[]) => unknown,
-    args: readonly unknown[] = NONE,
-  ) {
+  constructor(lock: LineLock, task?: unknown, args?: readonly unknown[]) {
     this.lock = lock;
     this.task = task;
-    this.fn = fn;
-    this.args = args as readonly never[];
+    this.args = args;
   }
 
   get waiting(): boolean {
@@ -61,9 +54,11 @@ export class Waiter {
     });
   }
 
-  /** It holds the lock now. Its code goes on in a later microtask, in its own async context. */
-  admit(): void {
-    this.#endWait(this.fn === undefined ? this.task : this);
+  /** It is its turn. Its code goes on in a later microtask, in its own async context. */
+  admit(turn: number): void {
+    const {lock, task, args} = this;
+    this.turn = turn;
+    this.#endWait(args !== undefined ? this : task === GUARD ? new Turn(lock, turn) : task);
   }
 
   /** It has left the line and will not get the lock. */

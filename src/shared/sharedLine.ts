@@ -1,5 +1,6 @@
 import type {LockTimeoutDetails} from '../errors.js';
 import {Line} from '../line/line.js';
+import type {LineLock} from '../line/lineLock.js';
 import type {Waiter} from '../line/waiter.js';
 import {
   TOKENS,
@@ -52,13 +53,13 @@ const INQUIRIES_PER_AGE = 50;
 /** A parked thread looks at the word this often, the more seldom the more threads are parked. */
 const LOOK_MILLISECONDS = {least: 100, perThread: 12, most: 750};
 
-/** The lock object of a waiter, as the line of another copy of this package may see it. */
+/** The object of whoever holds the lock, as the line of another copy of this package may see it. */
 interface Told {
   readonly onAbandoned: ((info: {threadId: number}) => void) | undefined;
 }
 
 /** The holder while `onAbandoned` runs: the heir's acquisition cannot be released, nor another admitted, before all is told. */
-const TELLING = Object.create(null) as Waiter;
+const TELLING = Object.create(null) as LineLock;
 
 /**
  * The line of one thread for a lock in shared memory. Its first waiter competes with those of the other threads for the
@@ -126,14 +127,14 @@ export class SharedLine extends Line {
     return !isFree(word) && !this.#isForsaken(word);
   }
 
-  override tryEnter(waiter: Waiter): boolean {
+  override tryEnter(lock: LineLock): boolean {
     if (this.holder !== undefined || this.first !== undefined) return false;
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
       this.#memory.take(this.#slot, this.#lastFreed) ?? this.#spin() ?? this.#takeFromTheAbsent();
     if (word === undefined) return false;
-    this.#hold(waiter, word);
-    this.#tell(waiter, word);
+    this.#hold(lock, word);
+    this.#tell(lock, word);
     return true;
   }
 
@@ -174,8 +175,9 @@ export class SharedLine extends Line {
     return {ownerThreadId: this.#memory.ownerThreadId()};
   }
 
-  #hold(waiter: Waiter, word: Word): void {
-    this.holder = waiter;
+  #hold(lock: LineLock, word: Word): void {
+    this.holder = lock;
+    this.turn++;
     if (this.#contestedSince !== undefined && !isOneTenure(this.#lastOwned, word)) {
       this.#contestedSince = undefined;
     }
@@ -186,18 +188,18 @@ export class SharedLine extends Line {
     const waiter = this.first;
     if (waiter === undefined) return;
     super.withdraw(waiter);
-    this.#hold(waiter, word);
-    waiter.admit();
-    this.#tell(waiter, word);
+    this.#hold(waiter.lock, word);
+    waiter.admit(this.turn);
+    this.#tell(waiter.lock, word);
   }
 
   /**
    * What a thread that was killed in the middle of its work left behind is its heir's to look at, before anything else. The heir
    * has been admitted, and its code goes on in a later microtask.
    */
-  #tell(waiter: Waiter, word: Word): void {
+  #tell(lock: LineLock, word: Word): void {
     if (!isAbandoned(word)) return;
-    const {onAbandoned} = waiter.lock as unknown as Told;
+    const {onAbandoned} = lock as unknown as Told;
     this.holder = TELLING;
     this.#memory.tellAbandoned(threadId, (id) => {
       try {
@@ -206,7 +208,7 @@ export class SharedLine extends Line {
         reportUncaught(error);
       }
     });
-    this.holder = waiter;
+    this.holder = lock;
     this.#lastOwned = this.#memory.read();
   }
 
