@@ -10,7 +10,7 @@ import {KINDS, SIZES, sizeRow, THREADS, threadsRow} from './rows.js';
 export async function measureGrowth(quick: boolean): Promise<Cell[]> {
   return [
     ...(await measureSizes(quick)),
-    ...(await measureRows('growth', threadRows(quick), quick ? 1 : 5)),
+    ...(await measureRows('growth', threadRows(quick), quick ? 1 : 3)),
   ];
 }
 
@@ -46,13 +46,7 @@ const threadRows = (quick: boolean) =>
       {
         lock: OURS,
         measure: () =>
-          measureContended({
-            lock: OURS,
-            threads,
-            callers: 1,
-            work: 'synchronous',
-            milliseconds: quick ? 200 : 500,
-          }),
+          measureContended(quick, {lock: OURS, threads, callers: 1, work: 'synchronous'}),
       },
     ],
   }));

@@ -77,7 +77,7 @@ function createBatch(peer: Peer, use: Use, load: Load): Batch {
     const keys = Array.from({length: load.count}, (_, index) => `key ${index}`);
     return () => all(load.count, (index) => run(keys[index] as string, fn));
   }
-  const run = (use.way === 'acquire' ? peer.acquire?.() : peer.withLock(use.timeout)) as Run;
+  const run = peer[use.way]?.(use.timeout) as Run;
   if (load.name !== UNCONTENDED.name) return () => all(load.count, () => run(fn));
   return async () => {
     for (let call = 0; call < 1000; call++) await run(fn);

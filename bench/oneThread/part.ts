@@ -49,7 +49,7 @@ async function measureTimes(quick: boolean): Promise<Cell[]> {
     return child.ask(question);
   };
   const milliseconds = quick ? 10 : 60;
-  const uses = USES.filter(({way, isAsync}) => !quick || way === 'acquire' || isAsync);
+  const uses = USES.filter(({way, isAsync}) => !quick || way === 'acquireLock' || isAsync);
   const rows = uses.flatMap((use) =>
     LOADS.map((load) =>
       createRow(

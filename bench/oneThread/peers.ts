@@ -27,7 +27,9 @@ export interface Peer {
   readonly hasTimeouts?: true;
   withLock(timeout?: number): Run;
   byKey?(timeout?: number): RunByKey;
-  /** For a synchronous function, by acquiring and releasing. */
+  /** For a synchronous function, by acquiring and releasing the lock. */
+  acquireLock?(): Run;
+  /** The same, by whatever a call of `acquire` gives that releases it; by the lock where it gives nothing. */
   acquire?(): Run;
 }
 
@@ -43,6 +45,7 @@ export const PEERS: Readonly<Record<string, Peer>> = {
       const locks = createLocksByKey<string>({timeoutMilliseconds: timeout});
       return (key, fn) => locks.withLock(key, fn);
     },
+    acquireLock: () => byLock(createLock()),
     acquire() {
       const lock = createLock();
       return async (fn) => {
@@ -67,6 +70,7 @@ export const PEERS: Readonly<Record<string, Peer>> = {
       const locks = version2.createLocksByKey(options);
       return (key, fn) => locks.withLock(key, fn);
     },
+    acquireLock: () => byLock(version2.createLock()),
   },
 
   'async-mutex': {
@@ -115,17 +119,8 @@ export const PEERS: Readonly<Record<string, Peer>> = {
         }
       };
     },
-    acquire() {
-      const lock = new AwaitLock();
-      return async (fn) => {
-        await lock.acquireAsync();
-        try {
-          fn();
-        } finally {
-          lock.release();
-        }
-      };
-    },
+    acquireLock: awaitLock,
+    acquire: awaitLock,
   },
 
   'async-sema': {
@@ -140,17 +135,8 @@ export const PEERS: Readonly<Record<string, Peer>> = {
         }
       };
     },
-    acquire() {
-      const sema = new Sema(1);
-      return async (fn) => {
-        await sema.acquire();
-        try {
-          fn();
-        } finally {
-          sema.release();
-        }
-      };
-    },
+    acquireLock: asyncSema,
+    acquire: asyncSema,
   },
 
   ...webLocks(),
@@ -176,6 +162,41 @@ export const SHARED_PEER: Peer = {
   },
 };
 
+function byLock(lock: {acquireLock(): Promise<void>; releaseLock(): void}): Run {
+  return async (fn) => {
+    await lock.acquireLock();
+    try {
+      fn();
+    } finally {
+      lock.releaseLock();
+    }
+  };
+}
+
+function awaitLock(): Run {
+  const lock = new AwaitLock();
+  return async (fn) => {
+    await lock.acquireAsync();
+    try {
+      fn();
+    } finally {
+      lock.release();
+    }
+  };
+}
+
+function asyncSema(): Run {
+  const sema = new Sema(1);
+  return async (fn) => {
+    await sema.acquire();
+    try {
+      fn();
+    } finally {
+      sema.release();
+    }
+  };
+}
+
 function asyncLock(timeout = 0): RunByKey {
   // Without maxPending it refuses the thousand-and-first waiter. A timeout of 0 means none.
   const lock = new AsyncLock({maxPending: Infinity, timeout});
@@ -189,5 +210,5 @@ function webLocks(): Record<string, Peer> {
   if (locks === undefined) return {};
   const run = () => (fn: Fn) => locks.request('bench', fn);
   // Whoever wants to acquire and release writes a callback, too.
-  return {'Web Locks': {withLock: run, acquire: run}};
+  return {'Web Locks': {withLock: run, acquireLock: run, acquire: run}};
 }

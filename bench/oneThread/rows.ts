@@ -4,7 +4,7 @@ import type {Peer} from './peers.js';
 /** How a caller uses the lock: the tables. */
 export interface Use {
   readonly name: string;
-  readonly way: 'withLock' | 'acquire';
+  readonly way: 'withLock' | 'acquireLock' | 'acquire';
   readonly isAsync: boolean;
   readonly timeout?: number;
 }
@@ -14,7 +14,8 @@ export const USES: readonly Use[] = [
   {name: 'synchronous function', way: 'withLock', isAsync: false},
   {name: 'asynchronous function, 30 s timeout', way: 'withLock', isAsync: true, timeout: 30_000},
   {name: 'synchronous function, 30 s timeout', way: 'withLock', isAsync: false, timeout: 30_000},
-  {name: 'acquire and release', way: 'acquire', isAsync: false},
+  {name: 'acquire and release the lock', way: 'acquireLock', isAsync: false},
+  {name: 'acquire a guard and release it', way: 'acquire', isAsync: false},
 ];
 
 /** How many there are who call at the same time, or keys with one caller each: the columns. */
@@ -41,7 +42,7 @@ export const rowName = (use: Use, {name}: Load) => `${use.name}: ${name}`;
 
 export function has(peer: Peer, use: Use, {of}: Load): boolean {
   if (use.timeout !== undefined && !peer.hasTimeouts) return false;
-  if (use.way === 'acquire') return peer.acquire !== undefined && of === 'callers';
+  if (use.way !== 'withLock') return peer[use.way] !== undefined && of === 'callers';
   return of === 'callers' || peer.byKey !== undefined;
 }
 

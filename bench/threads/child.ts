@@ -15,11 +15,11 @@ export interface Measurement {
   readonly callers: number;
   readonly work: Work;
   readonly milliseconds: number;
+  readonly warmUpMilliseconds: number;
 }
 
-const WARM_UP_MILLISECONDS = 200;
-
-answer(async ({lock, threads, callers, work, milliseconds}: Measurement) => {
+answer(async (measurement: Measurement) => {
+  const {lock, threads, callers, work, milliseconds, warmUpMilliseconds} = measurement;
   const cells = new Int32Array(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
   const workers = createAccesses(lock, threads).map((access) => {
     const task: ThreadTask = {access, callers, work, cells};
@@ -36,7 +36,7 @@ answer(async ({lock, threads, callers, work, milliseconds}: Measurement) => {
   };
   const results = messages(workers);
   lead(WARM_UP);
-  await sleep(WARM_UP_MILLISECONDS);
+  await sleep(warmUpMilliseconds);
   lead(MEASURE);
   const start = performance.now();
   await sleep(milliseconds);

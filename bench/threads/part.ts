@@ -20,11 +20,22 @@ import {
 
 const LIMIT_MILLISECONDS = 10_000;
 
+/** Each thread compiles the code for itself, and they share the processor meanwhile. */
+const WARM_UP_MILLISECONDS_PER_THREAD = 200;
+
 /** In a process of its own, so that no measurement finds what another left behind. */
-export const measureContended = (measurement: Measurement) =>
-  new Child<Measurement>(new URL('./child.js', import.meta.url), LIMIT_MILLISECONDS).askOnce(
-    measurement,
+export function measureContended(
+  quick: boolean,
+  question: Pick<Measurement, 'lock' | 'threads' | 'callers' | 'work'>,
+) {
+  const milliseconds = quick ? 200 : 500;
+  const warmUpMilliseconds = WARM_UP_MILLISECONDS_PER_THREAD * (quick ? 1 : question.threads);
+  const child = new Child<Measurement>(
+    new URL('./child.js', import.meta.url),
+    LIMIT_MILLISECONDS + warmUpMilliseconds,
   );
+  return child.askOnce({...question, milliseconds, warmUpMilliseconds});
+}
 
 export async function measureThreads(quick: boolean): Promise<Cell[]> {
   return [
@@ -56,7 +67,6 @@ async function measureFloor(quick: boolean): Promise<Cell[]> {
 }
 
 function contendedRows(quick: boolean): Row[] {
-  const milliseconds = quick ? 200 : 500;
   const rows: Row[] = [];
   for (const work of WORKS) {
     for (const threads of THREADS) {
@@ -66,7 +76,7 @@ function contendedRows(quick: boolean): Row[] {
           name: contended(threads, callers, work),
           contestants: LOCKS.filter((lock) => !deadlocks(lock, callers)).map((lock) => ({
             lock,
-            measure: () => measureContended({lock, threads, callers, work, milliseconds}),
+            measure: () => measureContended(quick, {lock, threads, callers, work}),
           })),
         });
       }

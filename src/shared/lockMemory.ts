@@ -42,6 +42,7 @@ const ID = 2; // three cells
 const TICKETS = 5; // the last ticket that was given out
 const SLOTS_IN_USE = 6; // slots from here on have never been used
 const INQUIRED_AT = 7; // when a thread last began to ask whether the owner is alive
+const LOOKS = 8; // how often parked threads have looked at the word
 const WORD = 16;
 const HEADER_CELLS = 32;
 
@@ -293,6 +294,11 @@ export class LockMemory {
   park(slot: number, wakeUps: number): Promise<unknown> | undefined {
     const wait = Atomics.waitAsync(this.#cells, slotCell(slot, PARKED_AT), wakeUps);
     return wait.async ? wait.value : undefined;
+  }
+
+  /** One more look of a parked thread. @returns how many there were, modulo 2³² */
+  countLook(): number {
+    return Atomics.add(this.#cells, LOOKS, 1);
   }
 
   countWaiting(): number {

@@ -50,8 +50,11 @@ const SUSPICIOUS_MILLISECONDS = 100;
 const INQUIRY_MILLISECONDS = {least: 200, most: 800};
 const INQUIRIES_PER_AGE = 50;
 
-/** A parked thread looks at the word this often, the more seldom the more threads are parked. */
-const LOOK_MILLISECONDS = {least: 100, perThread: 12, most: 750};
+/**
+ * A parked thread looks at the word this often, the more seldom the more threads do. Threads count by their looks, not by
+ * their tickets: one that is dead or blocked is no help.
+ */
+const LOOK_MILLISECONDS = {least: 100, perThread: 30, most: 2000};
 
 /** The object of whoever holds the lock, as the line of another copy of this package may see it. */
 interface Told {
@@ -86,6 +89,8 @@ export class SharedLine extends Line {
   /** Whether there is a wait on this thread's cell. It cannot be taken back, so it is there for the next time, too. */
   #isParked = false;
   #lookTimer: Timer | undefined;
+  /** How many looks of all threads there were when this one last looked; `undefined` before it has. */
+  #looks: number | undefined;
 
   /** Since when this thread has had the word while others waited, with nobody else in between. */
   #contestedSince: number | undefined;
@@ -278,7 +283,8 @@ export class SharedLine extends Line {
       void woken.then(() => SharedLine.#wake(self));
       break;
     }
-    this.#lookLater();
+    this.#looks = undefined;
+    this.#lookLater(LOOK_MILLISECONDS.least);
   }
 
   #win(word: Word): void {
@@ -306,10 +312,8 @@ export class SharedLine extends Line {
   // When nobody wakes anybody: the owner has died, or the thread that was to take the word or to hand it on is busy or dead
 
   /** While the thread competes, it looks at the word now and then. This timer is also what keeps it alive. */
-  #lookLater(): void {
+  #lookLater(interval: number): void {
     this.#stopLooking();
-    const {least, perThread, most} = LOOK_MILLISECONDS;
-    const interval = Math.min(Math.max(least, perThread * this.#memory.countWaiting()), most);
     // Not all threads at the same time.
     const delay = isReserved(this.#seen)
       ? RESERVATION_MILLISECONDS
@@ -330,7 +334,16 @@ export class SharedLine extends Line {
       return;
     }
     this.#inquire();
-    this.#lookLater();
+    this.#lookLater(this.#lookInterval());
+  }
+
+  #lookInterval(): number {
+    const {least, perThread, most} = LOOK_MILLISECONDS;
+    const before = this.#looks;
+    this.#looks = this.#memory.countLook();
+    // In the time between two looks of one thread, each other looks about once.
+    const threads = before === undefined ? 1 : (this.#looks - before) | 0;
+    return Math.min(Math.max(least, perThread * threads), most);
   }
 
   #takeFromTheAbsent(): Word | undefined {
