@@ -14,8 +14,8 @@ import type {Waiter} from './waiter.js';
 export class Line {
   /** The object through which whoever holds the lock came. */
   holder: LineLock | undefined;
-  /** How often the lock was acquired: the number of the holder's turn. */
-  turn = 0;
+  /** The number of the holder's acquisition, or of the last one: how often the lock was acquired. */
+  acquisition = 0;
   first: Waiter | undefined;
   #last: Waiter | undefined;
   /** How many are in line. */
@@ -30,11 +30,11 @@ export class Line {
   tryEnter(lock: LineLock): boolean {
     if (this.holder !== undefined) return false;
     this.holder = lock;
-    this.turn++;
+    this.acquisition++;
     return true;
   }
 
-  /** Puts `waiter` at the end of the line. It is told `admit` once it is its turn. */
+  /** Puts `waiter` at the end of the line. It is told `admit` once it is the holder. */
   join(waiter: Waiter): void {
     const last = this.#last;
     waiter.ahead = last;
@@ -61,7 +61,7 @@ export class Line {
     this.holder = next?.lock;
     if (next === undefined) return;
     this.withdraw(next);
-    next.admit(++this.turn);
+    next.admit(++this.acquisition);
   }
 
   /** What the error of a wait that ends now should tell. */

@@ -2,8 +2,9 @@ import {LockTimeoutError, assertType, notHeldError, pooledError} from '../errors
 import type {AbortSignalLike, AcquireOptions, Lock, LockGuard} from '../types.js';
 import {Aborts, signalOf} from './aborts.js';
 import {Deadlines} from './deadlines.js';
+import {Guard} from './guard.js';
 import type {Line} from './line.js';
-import {Turn} from './turn.js';
+
 import {GUARD, Waiter} from './waiter.js';
 
 const READY = Promise.resolve();
@@ -39,7 +40,7 @@ export class LineLock implements Lock {
       // Both ways keep the caller's async context: `await` by itself, `then` because it is called here.
       return (
         this.#tryEnter()
-          ? this.#runNext(this.#line.turn, fn as unknown as AnyFunction, args)
+          ? this.#runNext(this.#line.acquisition, fn as unknown as AnyFunction, args)
           : this.#join(new Waiter(this, fn, args)).then(LineLock.#run)
       ) as Promise<TResult>;
     } catch (error) {
@@ -58,7 +59,7 @@ export class LineLock implements Lock {
   }
 
   releaseLock(): void {
-    if (this.#line.holder === this) this.endTurn(this.#line.turn);
+    if (this.#line.holder === this) this.endAcquisition(this.#line.acquisition);
     else throw this.#closer === undefined || this.#callers > 0 ? notHeldError() : pooledError();
   }
 
@@ -75,7 +76,7 @@ export class LineLock implements Lock {
   }
 
   tryAcquire(): LockGuard | undefined {
-    return this.#tryEnter() ? new Turn(this, this.#line.turn) : undefined;
+    return this.#tryEnter() ? new Guard(this, this.#line.acquisition) : undefined;
   }
 
   get isLocked(): boolean {
@@ -123,68 +124,68 @@ export class LineLock implements Lock {
    * The uncontended path. It does what `#run` does, without the promise in between that `then` takes for
    * an asynchronous `fn`: a quarter less time. With callers in line `#run` is the faster, by up to three times.
    */
-  async #runNext(turn: number, fn: AnyFunction, args: unknown[]): Promise<unknown> {
+  async #runNext(acquisition: number, fn: AnyFunction, args: unknown[]): Promise<unknown> {
     await READY;
     let result: unknown;
     try {
-      result = this.#begin(turn, fn, args);
+      result = this.#begin(acquisition, fn, args);
       if (mayBeThenable(result)) result = await result;
     } catch (error) {
-      this.#fail(turn, error);
+      this.#fail(acquisition, error);
     }
-    this.endTurn(turn);
+    this.endAcquisition(acquisition);
     return result;
   }
 
   /** The path of a call that waited, run in a microtask after it was admitted. */
   static readonly #run = (admitted: unknown): unknown => {
-    const {lock, turn, task, args} = admitted as Waiter;
+    const {lock, acquisition, task, args} = admitted as Waiter;
     let result: unknown;
     try {
-      result = lock.#begin(turn, task as AnyFunction, args as unknown[]);
+      result = lock.#begin(acquisition, task as AnyFunction, args as unknown[]);
       if (mayBeThenable(result)) {
         // The `then` of all promises, as `await` uses it: a promise could have one of its own.
         return READY.then.call(
           Promise.resolve(result),
           (value) => {
-            lock.endTurn(turn);
+            lock.endAcquisition(acquisition);
             return value;
           },
-          (error: unknown) => lock.#fail(turn, error),
+          (error: unknown) => lock.#fail(acquisition, error),
         );
       }
     } catch (error) {
-      lock.#fail(turn, error);
+      lock.#fail(acquisition, error);
     }
-    lock.endTurn(turn);
+    lock.endAcquisition(acquisition);
     return result;
   };
 
-  #begin(turn: number, fn: AnyFunction, args: unknown[]): unknown {
-    this.#assertTurn(turn);
+  #begin(acquisition: number, fn: AnyFunction, args: unknown[]): unknown {
+    this.#assertHeld(acquisition);
     // Spreading takes a tenth of an uncontended call, even of no arguments.
     return args.length === 0 ? fn() : fn(...args);
   }
 
-  #fail(turn: number, error: unknown): never {
+  #fail(acquisition: number, error: unknown): never {
     try {
-      this.endTurn(turn);
+      this.endAcquisition(acquisition);
     } catch {
       // Somebody released the lock before, or the caller's own store failed as well. What `fn` threw comes first.
     }
     throw error;
   }
 
-  /** The holder releases the lock. @throws `ERR_LOCK_NOT_HELD` if its turn is over already. */
-  endTurn(turn: number): void {
-    this.#assertTurn(turn);
+  /** The holder releases the lock. @throws `ERR_LOCK_NOT_HELD` if its acquisition is over already. */
+  endAcquisition(acquisition: number): void {
+    this.#assertHeld(acquisition);
     this.#line.leave();
     this.#callerGone();
   }
 
   /** Somebody may have called `releaseLock` in between. */
-  #assertTurn(turn: number): void {
-    if (this.#line.holder !== this || this.#line.turn !== turn) throw notHeldError();
+  #assertHeld(acquisition: number): void {
+    if (this.#line.holder !== this || this.#line.acquisition !== acquisition) throw notHeldError();
   }
 
   #callerGone(): void {

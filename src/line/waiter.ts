@@ -1,7 +1,7 @@
 import type {Aborts} from './aborts.js';
 import type {Deadlines} from './deadlines.js';
 import type {LineLock} from './lineLock.js';
-import {Turn} from './turn.js';
+import {Guard} from './guard.js';
 
 /** The task of a caller that waits for a guard. */
 export const GUARD = {};
@@ -18,8 +18,8 @@ export class Waiter {
   readonly task: unknown;
   /** Of a call, whose promise resolves to the waiter itself, so that waiting needs no closure. */
   readonly args: readonly unknown[] | undefined;
-  /** The number of its turn, once it is admitted. */
-  turn = 0;
+  /** The number of its acquisition, once it is admitted. */
+  acquisition = 0;
 
   /** Its neighbours in the line; the `Line` keeps them. */
   ahead: Waiter | undefined;
@@ -54,11 +54,11 @@ export class Waiter {
     });
   }
 
-  /** It is its turn. Its code goes on in a later microtask, in its own async context. */
-  admit(turn: number): void {
+  /** It holds the lock now. Its code goes on in a later microtask, in its own async context. */
+  admit(acquisition: number): void {
     const {lock, task, args} = this;
-    this.turn = turn;
-    this.#endWait(args !== undefined ? this : task === GUARD ? new Turn(lock, turn) : task);
+    this.acquisition = acquisition;
+    this.#endWait(args !== undefined ? this : task === GUARD ? new Guard(lock, acquisition) : task);
   }
 
   /** It has left the line and will not get the lock. */

@@ -182,7 +182,7 @@ export class SharedLine extends Line {
 
   #hold(lock: LineLock, word: Word): void {
     this.holder = lock;
-    this.turn++;
+    this.acquisition++;
     if (this.#contestedSince !== undefined && !isOneTenure(this.#lastOwned, word)) {
       this.#contestedSince = undefined;
     }
@@ -194,7 +194,7 @@ export class SharedLine extends Line {
     if (waiter === undefined) return;
     super.withdraw(waiter);
     this.#hold(waiter.lock, word);
-    waiter.admit(this.turn);
+    waiter.admit(this.acquisition);
     this.#tell(waiter.lock, word);
   }
 

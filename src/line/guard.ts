@@ -1,0 +1,28 @@
+import type {LockGuard} from '../types.js';
+import type {LineLock} from './lineLock.js';
+
+/** The symbol, or the one by which compiled `using` looks for it where the platform has none. */
+const DISPOSE: typeof Symbol.dispose =
+  (Symbol as Partial<typeof Symbol>).dispose ??
+  (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
+
+export class Guard implements LockGuard {
+  readonly #lock: LineLock;
+  /** 0 once it was released. */
+  #acquisition: number;
+
+  constructor(lock: LineLock, acquisition: number) {
+    this.#lock = lock;
+    this.#acquisition = acquisition;
+  }
+
+  release(): void {
+    const acquisition = this.#acquisition;
+    this.#acquisition = 0;
+    if (acquisition !== 0) this.#lock.endAcquisition(acquisition);
+  }
+
+  [DISPOSE](): void {
+    this.release();
+  }
+}
