@@ -18,6 +18,7 @@ export async function measureRows(
   part: Part,
   rows: readonly Row[],
   rounds: number,
+  beforeRound: (round: number) => void = () => undefined,
 ): Promise<Cell[]> {
   const cells = rows.map(({name, contestants}) =>
     contestants.map(({lock, measure}) => ({
@@ -27,6 +28,7 @@ export async function measureRows(
   );
   const progress = new Progress(rounds * cells.flat().length);
   for (let round = 0; round < rounds; round++) {
+    beforeRound(round);
     for (const row of cells) {
       const first = round % row.length;
       for (const {measure, cell} of [...row.slice(first), ...row.slice(0, first)]) {

@@ -1,7 +1,7 @@
 import type {Aborts} from './aborts.js';
 import type {Deadlines} from './deadlines.js';
-import type {LineLock} from './lineLock.js';
 import {Guard} from './guard.js';
+import type {LineLock} from './lineLock.js';
 
 /** The task of a caller that waits for a guard. */
 export const GUARD = {};
