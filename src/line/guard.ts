@@ -6,6 +6,7 @@ const DISPOSE: typeof Symbol.dispose =
   (Symbol as Partial<typeof Symbol>).dispose ??
   (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
 
+/** One acquisition, by the number that it has in its line. Not its waiter, lest the holder keep that for as long. */
 export class Guard implements LockGuard {
   readonly #lock: LineLock;
   /** 0 once it was released. */
