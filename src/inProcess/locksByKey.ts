@@ -1,55 +1,36 @@
-import {assertType, type LockTimeoutDetails} from '../errors.js';
-import {Line} from '../line/line.js';
+import {assertType} from '../errors.js';
+import {Line, type LinesInUse} from '../line/line.js';
 import {LineLock} from '../line/lineLock.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
 
-/** The locks in use. */
-interface InUse<TKey> {
+class StoreInUse<TKey> implements LinesInUse {
   readonly store: Store<TKey>;
-  size: number;
-}
+  size = 0;
 
-/** The line of one key. Its lock is in use exactly while somebody holds it. */
-class KeyLine<TKey> extends Line {
-  readonly #key: TKey;
-  readonly #inUse: InUse<TKey>;
-
-  constructor(key: TKey, inUse: InUse<TKey>) {
-    super();
-    this.#key = key;
-    this.#inUse = inUse;
+  constructor(store: Store<TKey>) {
+    this.store = store;
   }
 
-  override tryEnter(lock: LineLock): boolean {
-    if (this.holder === undefined) {
-      this.#inUse.store.set(this.#key, lock);
-      this.#inUse.size++;
-    }
-    return super.tryEnter(lock);
+  add(key: TKey, lock: Lock): void {
+    this.store.set(key, lock);
+    this.size++;
   }
 
-  override leave(): void {
-    super.leave();
-    if (this.holder === undefined) {
-      this.#inUse.size--;
-      this.#inUse.store.delete(this.#key);
-    }
-  }
-
-  override timeoutDetails(): LockTimeoutDetails {
-    return {key: this.#key};
+  delete(key: TKey): void {
+    this.size--;
+    this.store.delete(key);
   }
 }
 
 class LocksInStore<TKey> implements LocksByKey<TKey> {
-  readonly #inUse: InUse<TKey>;
+  readonly #inUse: StoreInUse<TKey>;
   /** The same for all keys, and so one timer for all of them. */
   readonly #deadlines;
 
   constructor(store: Store<TKey>, timeoutMilliseconds: number | undefined) {
-    this.#inUse = {store, size: 0};
+    this.#inUse = new StoreInUse(store);
     this.#deadlines = LineLock.deadlines(timeoutMilliseconds);
   }
 
@@ -93,7 +74,7 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
 
   #lockOf(key: TKey): Lock {
     return (
-      this.#inUse.store.get(key) ?? new LineLock(new KeyLine(key, this.#inUse), this.#deadlines)
+      this.#inUse.store.get(key) ?? new LineLock(new Line(this.#inUse, key), this.#deadlines)
     );
   }
 }

@@ -1,5 +1,6 @@
 import {assertType} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions} from '../types.js';
+import {Queue} from './queue.js';
 import type {Waiter} from './waiter.js';
 
 /** @throws `TypeError` if the options are none, or their signal lacks what an `AbortSignal` has; the reason if that has aborted */
@@ -26,16 +27,16 @@ const known = new WeakMap<AbortSignalLike, Aborts>();
  *
  * The listener is there exactly while somebody waits.
  */
-export class Aborts {
+export class Aborts extends Queue {
   readonly #signal: AbortSignalLike;
-  readonly #waiters = new Set<Waiter>();
   readonly #onAbort: () => void;
 
   /** @param end ends the wait of one waiter, by `refuse` */
   private constructor(signal: AbortSignalLike, end: (waiter: Waiter, reason: unknown) => void) {
+    super();
     this.#signal = signal;
     this.#onAbort = () => {
-      for (const waiter of this.#waiters) end(waiter, signal.reason);
+      for (let waiter; (waiter = this.first) !== undefined; ) end(waiter, signal.reason);
     };
   }
 
@@ -45,13 +46,13 @@ export class Aborts {
     return aborts;
   }
 
-  add(waiter: Waiter): void {
-    if (this.#waiters.size === 0) this.#signal.addEventListener('abort', this.#onAbort);
-    this.#waiters.add(waiter);
+  override join(waiter: Waiter): void {
+    if (this.length === 0) this.#signal.addEventListener('abort', this.#onAbort);
+    super.join(waiter);
   }
 
-  remove(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
-    if (this.#waiters.size === 0) this.#signal.removeEventListener('abort', this.#onAbort);
+  override withdraw(waiter: Waiter): void {
+    super.withdraw(waiter);
+    if (this.length === 0) this.#signal.removeEventListener('abort', this.#onAbort);
   }
 }

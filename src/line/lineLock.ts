@@ -84,7 +84,7 @@ export class LineLock implements Lock {
   }
 
   get pendingCount(): number {
-    return this.#line.pendingCount;
+    return this.#line.length;
   }
 
   async pool(): Promise<void> {
@@ -194,7 +194,7 @@ export class LineLock implements Lock {
   }
 
   #timeoutError(timeoutMilliseconds: number): LockTimeoutError {
-    return new LockTimeoutError(timeoutMilliseconds, this.#line.timeoutDetails?.());
+    return new LockTimeoutError(timeoutMilliseconds, this.#line.timeoutDetails());
   }
 
   static readonly #endWait = (waiter: Waiter, reason: unknown): void => {

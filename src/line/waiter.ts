@@ -21,10 +21,6 @@ export class Waiter {
   /** The number of its acquisition, once it is admitted. */
   acquisition = 0;
 
-  /** Its neighbours in the line; the `Line` keeps them. */
-  ahead: Waiter | undefined;
-  behind: Waiter | undefined;
-
   /** When its wait ends, on the clock of `Deadlines`, which sets it. */
   deadline = 0;
 
@@ -47,8 +43,8 @@ export class Waiter {
     this.#deadlines = deadlines;
     this.#aborts = aborts;
     // First, because a signal that is not the platform's own may throw.
-    aborts?.add(this);
-    deadlines?.add(this);
+    aborts?.join(this);
+    deadlines?.join(this);
     return new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -71,8 +67,8 @@ export class Waiter {
     const resolve = this.#resolve;
     if (resolve === undefined) return;
     this.#resolve = undefined;
-    this.#deadlines?.remove();
+    this.#deadlines?.withdraw(this);
     resolve(outcome);
-    this.#aborts?.remove(this);
+    this.#aborts?.withdraw(this);
   }
 }

@@ -133,7 +133,7 @@ export class SharedLine extends Line {
   }
 
   override tryEnter(lock: LineLock): boolean {
-    if (this.holder !== undefined || this.first !== undefined) return false;
+    if (this.holder !== undefined || this.length > 0) return false;
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
       this.#memory.take(this.#slot, this.#lastFreed) ?? this.#spin() ?? this.#takeFromTheAbsent();
@@ -145,12 +145,12 @@ export class SharedLine extends Line {
 
   override join(waiter: Waiter): void {
     super.join(waiter);
-    if (this.holder === undefined && this.first === waiter) this.#compete();
+    if (this.holder === undefined && this.length === 1) this.#compete();
   }
 
   override withdraw(waiter: Waiter): void {
     super.withdraw(waiter);
-    if (this.holder !== undefined || this.first !== undefined) return;
+    if (this.holder !== undefined || this.length > 0) return;
     this.#stopLooking();
     const left = this.#memory.withdraw(this.#slot, this.#ticket);
     if (left !== undefined) this.#lookAfter(left);
@@ -159,7 +159,7 @@ export class SharedLine extends Line {
 
   override leave(): void {
     this.holder = undefined;
-    if (this.first === undefined) {
+    if (this.length === 0) {
       // The common case, in one step: nobody waits here, and nobody elsewhere since this thread took the word.
       const freed = this.#memory.tryFree(this.#lastOwned);
       if (freed !== undefined) {
@@ -172,7 +172,7 @@ export class SharedLine extends Line {
       throw new Error('The shared lock was taken from a thread that held it. Please report this.');
     }
     const mayKeep = !hasWaiters(word) || this.#mayKeep();
-    if (mayKeep && this.first !== undefined) this.#admitFirst(word);
+    if (mayKeep && this.length > 0) this.#admitFirst(word);
     else this.#leaveToOthers(mayKeep);
   }
 
@@ -228,7 +228,7 @@ export class SharedLine extends Line {
     // Fails if another begins to wait in between.
     do left = this.#memory.handOn(this.#memory.read(), !mayBarge);
     while (left === undefined);
-    if (this.first !== undefined) this.#compete();
+    if (this.length > 0) this.#compete();
     else this.#lookAfter(left);
   }
 
@@ -299,7 +299,7 @@ export class SharedLine extends Line {
     if (line === undefined) return;
     line.#isParked = false;
     if (line.holder !== undefined) return;
-    if (line.first === undefined) {
+    if (line.length === 0) {
       const left = line.#memory.decline(line.#slot);
       if (left !== undefined) line.#lookAfter(left);
       return;
@@ -387,7 +387,7 @@ export class SharedLine extends Line {
   }
 
   #inherit(word: Word, owner: Owner): void {
-    if (this.holder === undefined && this.first !== undefined) {
+    if (this.holder === undefined && this.length > 0) {
       const taken = this.#memory.takeOver(word, owner, this.#slot);
       if (taken !== undefined) this.#win(taken);
     } else {

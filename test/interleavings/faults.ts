@@ -95,7 +95,7 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'barges-past-its-own-line': edit(
     LINE,
-    'if (this.holder !== undefined || this.first !== undefined) return false;',
+    'if (this.holder !== undefined || this.length > 0) return false;',
     'if (this.holder !== undefined) return false;',
   ),
   'stays-in-line-after-its-timeout': edit(LINE_LOCK, 'lock.#line.withdraw(waiter);', ''),

@@ -1,0 +1,49 @@
+import type {Waiter} from './waiter.js';
+
+/** An empty queue has no array of its own: many lines never have a waiter. */
+const NONE: Waiter[] = [];
+
+/**
+ * Waiters in the order in which they came.
+ *
+ * An array, because the garbage collector goes through a chain link by link, but through an array in several threads: 10,000
+ * waiters chained to each other took up to twice the time. One that leaves from the middle of it stays in it, until those
+ * who have left are two thirds of it. So leaving costs a constant time on average.
+ */
+export class Queue {
+  #waiters: (Waiter | undefined)[] = NONE;
+  /** Nobody before this place waits. */
+  #head = 0;
+  /** How many wait. */
+  length = 0;
+
+  get first(): Waiter | undefined {
+    if (this.length === 0) return undefined;
+    for (;;) {
+      const waiter = this.#waiters[this.#head];
+      if (waiter === undefined || waiter.waiting) return waiter;
+      this.#waiters[this.#head++] = undefined;
+    }
+  }
+
+  join(waiter: Waiter): void {
+    if (this.length === 0) this.#waiters = [waiter];
+    else this.#waiters.push(waiter);
+    this.length++;
+  }
+
+  /** `waiter` leaves, and will not be `waiting` when somebody asks for the first again. */
+  withdraw(waiter: Waiter): void {
+    const waiters = this.#waiters;
+    this.length--;
+    if (waiters[this.#head] === waiter) waiters[this.#head++] = undefined;
+    if (this.length === 0) this.#keep(NONE);
+    else if (this.#head > this.length) this.#keep(waiters.slice(this.#head));
+    else if (waiters.length > this.length * 3) this.#keep(waiters.filter((one) => one?.waiting));
+  }
+
+  #keep(waiters: (Waiter | undefined)[]): void {
+    this.#waiters = waiters;
+    this.#head = 0;
+  }
+}
