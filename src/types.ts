@@ -220,7 +220,7 @@ export interface LocksByKeyOptions<TKey = unknown> {
 /**
  * A lock in memory that the threads of a process share. Everything said of {@link Lock} holds for it, and:
  *
- * - Callers of one thread get it in the order in which they asked; the threads take turns, of about a millisecond
+ * - Callers of one thread get it in the order in which they asked; the threads take turns, of one to three milliseconds
  *   while others wait.
  * - It is released through the object through which it was acquired; through any other, `releaseLock` throws
  *   `ERR_LOCK_NOT_HELD`. `pool()` waits for the callers of its own object, and retires nothing but that.

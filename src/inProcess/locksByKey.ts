@@ -73,9 +73,7 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   }
 
   #lockOf(key: TKey): Lock {
-    return (
-      this.#inUse.store.get(key) ?? new LineLock(new Line(this.#inUse, key), this.#deadlines)
-    );
+    return this.#inUse.store.get(key) ?? new LineLock(new Line(this.#inUse, key), this.#deadlines);
   }
 }
 

@@ -36,7 +36,7 @@ export class Aborts extends Queue {
     super();
     this.#signal = signal;
     this.#onAbort = () => {
-      for (let waiter; (waiter = this.first) !== undefined; ) end(waiter, signal.reason);
+      for (let waiter; (waiter = this.first) !== undefined;) end(waiter, signal.reason);
     };
   }
 

@@ -30,8 +30,11 @@ import {hasEnded} from './presence.js';
 /** Looks at a taken word before parking. Less than parking and being woken costs, by far. */
 const SPINS = 50;
 
-/** How long a thread keeps the lock for its own line while other threads wait. */
-const KEEP_MILLISECONDS = 1;
+/**
+ * How long a thread keeps the lock for its own line while other threads wait: longer for a long line, whose callers wait
+ * for long in any case.
+ */
+const KEEP_MILLISECONDS = {least: 1, perWaiter: 0.03, most: 3};
 
 /** A critical section that takes less than this on average is quick, and so many of them need no look at the clock. */
 const QUICK_MILLISECONDS = 0.02;
@@ -52,9 +55,9 @@ const INQUIRIES_PER_AGE = 50;
 
 /**
  * A parked thread looks at the word this often, the more seldom the more threads do. Threads count by their looks, not by
- * their tickets: one that is dead or blocked is no help.
+ * their tickets: one that is dead or blocked is no help. The most is for the last of many, when all others are gone at once.
  */
-const LOOK_MILLISECONDS = {least: 100, perThread: 30, most: 2000};
+const LOOK_MILLISECONDS = {least: 100, perThread: 40, most: 2500};
 
 /** The object of whoever holds the lock, as the line of another copy of this package may see it. */
 interface Told {
@@ -89,6 +92,7 @@ export class SharedLine extends Line {
   /** Whether there is a wait on this thread's cell. It cannot be taken back, so it is there for the next time, too. */
   #isParked = false;
   #lookTimer: Timer | undefined;
+  #lookInterval = LOOK_MILLISECONDS.least;
   /** How many looks of all threads there were when this one last looked; `undefined` before it has. */
   #looks: number | undefined;
 
@@ -248,7 +252,8 @@ export class SharedLine extends Line {
       (time - this.#clockReadAt) / this.#passes < QUICK_MILLISECONDS ? QUICK_PASSES : 1;
     this.#clockReadAt = time;
     this.#passes = 0;
-    return time - this.#contestedSince < KEEP_MILLISECONDS;
+    const {least, perWaiter, most} = KEEP_MILLISECONDS;
+    return time - this.#contestedSince < Math.min(Math.max(least, perWaiter * this.length), most);
   }
 
   // Competing for the word
@@ -284,7 +289,8 @@ export class SharedLine extends Line {
       break;
     }
     this.#looks = undefined;
-    this.#lookLater(LOOK_MILLISECONDS.least);
+    this.#lookInterval = LOOK_MILLISECONDS.least;
+    this.#lookLater();
   }
 
   #win(word: Word): void {
@@ -312,12 +318,11 @@ export class SharedLine extends Line {
   // When nobody wakes anybody: the owner has died, or the thread that was to take the word or to hand it on is busy or dead
 
   /** While the thread competes, it looks at the word now and then. This timer is also what keeps it alive. */
-  #lookLater(interval: number): void {
+  #lookLater(spread = 0.1): void {
     this.#stopLooking();
-    // Not all threads at the same time.
     const delay = isReserved(this.#seen)
       ? RESERVATION_MILLISECONDS
-      : interval * (0.7 + 0.3 * Math.random());
+      : this.#lookInterval * (1 - spread * Math.random());
     this.#lookTimer = startTimer(delay, true, () => this.#look());
   }
 
@@ -334,16 +339,19 @@ export class SharedLine extends Line {
       return;
     }
     this.#inquire();
-    this.#lookLater(this.#lookInterval());
+    const before = this.#lookInterval;
+    this.#adaptLookInterval();
+    // Threads that began to wait together look together so far. If they went on so, nobody would look in between.
+    this.#lookLater(this.#lookInterval > 2 * before ? 1 : undefined);
   }
 
-  #lookInterval(): number {
+  #adaptLookInterval(): void {
     const {least, perThread, most} = LOOK_MILLISECONDS;
     const before = this.#looks;
     this.#looks = this.#memory.countLook();
     // In the time between two looks of one thread, each other looks about once.
     const threads = before === undefined ? 1 : (this.#looks - before) | 0;
-    return Math.min(Math.max(least, perThread * threads), most);
+    this.#lookInterval = Math.min(Math.max(least, perThread * threads), most);
   }
 
   #takeFromTheAbsent(): Word | undefined {

@@ -207,6 +207,26 @@ test('a reservation for a thread that does not come is ended by the thread that 
   await until(() => isFree(memory.read()));
 });
 
+test.serial('parked threads look the more seldom the more of them look', async (t) => {
+  const crowds = [2, 16].map((size) => {
+    const lock = createLock();
+    const memory = new LockMemory(lock.buffer);
+    // Each is counted as a look, by the threads as well.
+    let readings = 0;
+    const looksOfEach = () => (memory.countLook() - readings++) / size;
+    return {lock, threads: actors(t, size), looksOfEach};
+  });
+  for (const {lock, threads} of crowds) {
+    await lock.acquireLock();
+    await Promise.all(threads.map((thread) => thread.tell({do: 'attach', buffer: lock.buffer})));
+    for (const thread of threads) void thread.tell({do: 'acquire'});
+  }
+  const [few, many] = crowds.map(({looksOfEach}) => looksOfEach) as [() => number, () => number];
+  while (few() < 20) await new Promise((resolve) => setTimeout(resolve, 500));
+  const looks = many();
+  t.true(looks < 10, `each of many looked ${looks} times`);
+});
+
 test('all objects of a buffer are one lock in a thread, in one line', async (t) => {
   const first = createLock();
   const second = createLock(undefined, {buffer: first.buffer});
