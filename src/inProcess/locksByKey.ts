@@ -1,36 +1,17 @@
 import {assertType} from '../errors.js';
-import {Line, type LinesInUse} from '../line/line.js';
+import {Line, type LocksInUse} from '../line/line.js';
 import {LineLock} from '../line/lineLock.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
 
-class StoreInUse<TKey> implements LinesInUse {
-  readonly store: Store<TKey>;
-  size = 0;
-
-  constructor(store: Store<TKey>) {
-    this.store = store;
-  }
-
-  add(key: TKey, lock: Lock): void {
-    this.store.set(key, lock);
-    this.size++;
-  }
-
-  delete(key: TKey): void {
-    this.size--;
-    this.store.delete(key);
-  }
-}
-
 class LocksInStore<TKey> implements LocksByKey<TKey> {
-  readonly #inUse: StoreInUse<TKey>;
+  readonly #inUse: LocksInUse & {readonly store: Store<TKey>};
   /** The same for all keys, and so one timer for all of them. */
   readonly #deadlines;
 
   constructor(store: Store<TKey>, timeoutMilliseconds: number | undefined) {
-    this.#inUse = new StoreInUse(store);
+    this.#inUse = {store, size: 0};
     this.#deadlines = LineLock.deadlines(timeoutMilliseconds);
   }
 

@@ -51,8 +51,8 @@ export class Aborts extends Queue {
     super.join(waiter);
   }
 
-  override withdraw(waiter: Waiter): void {
-    super.withdraw(waiter);
+  override withdraw(): void {
+    super.withdraw();
     if (this.length === 0) this.#signal.removeEventListener('abort', this.#onAbort);
   }
 }

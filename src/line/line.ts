@@ -2,10 +2,10 @@ import type {LockTimeoutDetails} from '../errors.js';
 import type {LineLock} from './lineLock.js';
 import {Queue} from './queue.js';
 
-/** The lines that have a holder, by their keys. */
-export interface LinesInUse {
-  add(key: unknown, lock: LineLock): void;
-  delete(key: unknown): void;
+/** The locks that are held, by their keys, and how many they are. */
+export interface LocksInUse {
+  readonly store: {set(key: unknown, lock: LineLock): unknown; delete(key: unknown): unknown};
+  size: number;
 }
 
 /**
@@ -15,15 +15,18 @@ export interface LinesInUse {
  * else is, so that while there is no holder, nobody is in line.
  */
 export class Line extends Queue {
-  readonly #inUse: LinesInUse | undefined;
+  readonly #inUse: LocksInUse | undefined;
   readonly #key: unknown;
   /** The object through which whoever holds the lock came. */
   holder: LineLock | undefined;
   /** The number of the holder's acquisition, or of the last one: how often the lock was acquired. */
   acquisition = 0;
 
-  /** @param inUse where the line is, with its key, exactly while it has a holder. (Not a subclass: two kinds of lines would make each call of one slower.) */
-  constructor(inUse?: LinesInUse, key?: unknown) {
+  /**
+   * @param inUse of the line of a key: where its lock is exactly while somebody holds it. (Not a subclass, which would make each
+   *   call on a line slower.)
+   */
+  constructor(inUse?: LocksInUse, key?: unknown) {
     super();
     this.#inUse = inUse;
     this.#key = key;
@@ -37,7 +40,10 @@ export class Line extends Queue {
   /** Makes a caller that came through `lock` the holder if the lock is free and nobody is in line. */
   tryEnter(lock: LineLock): boolean {
     if (this.holder !== undefined) return false;
-    this.#inUse?.add(this.#key, lock);
+    if (this.#inUse !== undefined) {
+      this.#inUse.store.set(this.#key, lock);
+      this.#inUse.size++;
+    }
     this.holder = lock;
     this.acquisition++;
     return true;
@@ -47,12 +53,13 @@ export class Line extends Queue {
   leave(): void {
     const next = this.first;
     this.holder = next?.lock;
-    if (next === undefined) {
-      this.#inUse?.delete(this.#key);
-      return;
+    if (next !== undefined) {
+      this.withdraw();
+      next.admit(++this.acquisition);
+    } else if (this.#inUse !== undefined) {
+      this.#inUse.size--;
+      this.#inUse.store.delete(this.#key);
     }
-    this.withdraw(next);
-    next.admit(++this.acquisition);
   }
 
   /** What the error of a wait that ends now should tell. */

@@ -18,7 +18,6 @@ export class Queue {
   length = 0;
 
   get first(): Waiter | undefined {
-    if (this.length === 0) return undefined;
     for (;;) {
       const waiter = this.#waiters[this.#head];
       if (waiter === undefined || waiter.waiting) return waiter;
@@ -32,11 +31,10 @@ export class Queue {
     this.length++;
   }
 
-  /** `waiter` leaves, and will not be `waiting` when somebody asks for the first again. */
-  withdraw(waiter: Waiter): void {
+  /** One of the waiters leaves, and will not be `waiting` when somebody asks for the first again. */
+  withdraw(): void {
     const waiters = this.#waiters;
     this.length--;
-    if (waiters[this.#head] === waiter) waiters[this.#head++] = undefined;
     if (this.length === 0) this.#keep(NONE);
     else if (this.#head > this.length) this.#keep(waiters.slice(this.#head));
     else if (waiters.length > this.length * 3) this.#keep(waiters.filter((one) => one?.waiting));

@@ -67,8 +67,8 @@ export class Waiter {
     const resolve = this.#resolve;
     if (resolve === undefined) return;
     this.#resolve = undefined;
-    this.#deadlines?.withdraw(this);
+    this.#deadlines?.withdraw();
     resolve(outcome);
-    this.#aborts?.withdraw(this);
+    this.#aborts?.withdraw();
   }
 }
