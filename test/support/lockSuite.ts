@@ -1,5 +1,6 @@
 import {AsyncLocalStorage} from 'node:async_hooks';
 import {getEventListeners} from 'node:events';
+import FakeTimers from '@sinonjs/fake-timers';
 import type {ExecutionContext, TestFn} from 'ava';
 import type {AbortSignalLike, Lock, LockGuard} from '../../src/index.js';
 import {deferred, settle, until, values, watch} from './async.js';
@@ -550,11 +551,15 @@ export function lockSuite({serial: test}: TestFn, createLock: CreateLock): void 
   });
 
   test('a waiter that times out while pool() waits frees it only with the last caller', async (t) => {
+    // By the real one both may time out at once.
+    const clock = FakeTimers.install({toFake: ['setTimeout', 'clearTimeout', 'performance']});
+    t.teardown(() => clock.uninstall());
     const lock = createLock(100);
     await lock.acquireLock();
     const waiter = lock.withLock(() => 'never');
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    clock.tick(60);
     const pool = watch(lock.pool());
+    clock.tick(60);
     await t.throwsAsync(waiter, {code: 'ERR_LOCK_TIMEOUT'});
     t.deepEqual(pool, []);
     lock.releaseLock();
