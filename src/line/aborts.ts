@@ -51,8 +51,8 @@ export class Aborts extends Queue {
     super.join(waiter);
   }
 
-  override withdraw(): void {
-    super.withdraw();
+  override withdraw(waiter: Waiter): void {
+    super.withdraw(waiter);
     if (this.length === 0) this.#signal.removeEventListener('abort', this.#onAbort);
   }
 }

@@ -30,8 +30,8 @@ export class Deadlines extends Queue {
     if (this.#timer === undefined) this.#startTimer(now, waiter.deadline);
   }
 
-  override withdraw(): void {
-    super.withdraw();
+  override withdraw(waiter: Waiter): void {
+    super.withdraw(waiter);
     if (this.length > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;

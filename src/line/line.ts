@@ -54,7 +54,7 @@ export class Line extends Queue {
     const next = this.first;
     this.holder = next?.lock;
     if (next !== undefined) {
-      this.withdraw();
+      this.withdraw(next);
       next.admit(++this.acquisition);
     } else if (this.#inUse !== undefined) {
       this.#inUse.size--;

@@ -202,7 +202,7 @@ export class LineLock implements Lock {
     if (waiter === lock.#closer) {
       lock.#closer = undefined;
     } else {
-      lock.#line.withdraw();
+      lock.#line.withdraw(waiter);
       lock.#callerGone();
     }
     waiter.refuse(reason);

@@ -18,6 +18,7 @@ export class Queue {
   length = 0;
 
   get first(): Waiter | undefined {
+    if (this.length === 0) return undefined;
     for (;;) {
       const waiter = this.#waiters[this.#head];
       if (waiter === undefined || waiter.waiting) return waiter;
@@ -31,10 +32,12 @@ export class Queue {
     this.length++;
   }
 
-  /** One of the waiters leaves, and will not be `waiting` when somebody asks for the first again. */
-  withdraw(): void {
+  /** `waiter` leaves, and will not be `waiting` when somebody asks for the first again. */
+  withdraw(waiter: Waiter): void {
     const waiters = this.#waiters;
     this.length--;
+    // Most leave from the front.
+    if (waiters[this.#head] === waiter) waiters[this.#head++] = undefined;
     if (this.length === 0) this.#keep(NONE);
     else if (this.#head > this.length) this.#keep(waiters.slice(this.#head));
     else if (waiters.length > this.length * 3) this.#keep(waiters.filter((one) => one?.waiting));

@@ -67,8 +67,8 @@ export class Waiter {
     const resolve = this.#resolve;
     if (resolve === undefined) return;
     this.#resolve = undefined;
-    this.#deadlines?.withdraw();
+    this.#deadlines?.withdraw(this);
     resolve(outcome);
-    this.#aborts?.withdraw();
+    this.#aborts?.withdraw(this);
   }
 }
