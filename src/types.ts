@@ -123,7 +123,10 @@ export interface AcquireOptions {
   signal?: AbortSignalLike | undefined;
 }
 
-/** What a lock needs of an `AbortSignal`, whoever made it and declares its type. */
+/**
+ * What a lock needs of an `AbortSignal`, whoever made it and declares its type. As with the platform's own, `removeEventListener` must
+ * not throw, and nothing here may call the lock, but for the listener.
+ */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -206,7 +209,7 @@ export interface LocksByKeyOptions<TKey = unknown> {
   /**
    * Where the locks in use are kept; a new `Map` unless given. Its `get` decides which keys are the
    * same. It must keep what was set until it is deleted: a store that forgets a lock in use lets a
-   * second holder in.
+   * second holder in. Its methods must not call these locks.
    */
   store?:
     | {

@@ -41,6 +41,7 @@ export class Line extends Queue {
   tryEnter(lock: LineLock): boolean {
     if (this.holder !== undefined) return false;
     if (this.#inUse !== undefined) {
+      // First, because a caller's own store may throw.
       this.#inUse.store.set(this.#key, lock);
       this.#inUse.size++;
     }

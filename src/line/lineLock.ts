@@ -4,7 +4,6 @@ import {Aborts, signalOf} from './aborts.js';
 import {Deadlines} from './deadlines.js';
 import {Guard} from './guard.js';
 import type {Line} from './line.js';
-
 import {GUARD, Waiter} from './waiter.js';
 
 const READY = Promise.resolve();
@@ -109,6 +108,7 @@ export class LineLock implements Lock {
   }
 
   #join(waiter: Waiter, signal?: AbortSignalLike): Promise<unknown> {
+    // First, because it may throw.
     const admission = this.#wait(waiter, signal);
     this.#callers++;
     this.#line.join(waiter);

@@ -1,6 +1,6 @@
 import type {Waiter} from './waiter.js';
 
-/** An empty queue has no array of its own: many lines never have a waiter. */
+/** An empty queue has no array of its own: many lines never have a waiter. Nothing is added to this one. */
 const NONE: Waiter[] = [];
 
 /**
@@ -32,7 +32,7 @@ export class Queue {
     this.length++;
   }
 
-  /** `waiter` leaves, and will not be `waiting` when somebody asks for the first again. */
+  /** `waiter` leaves. It must not be `waiting` any more when somebody asks for the first again. */
   withdraw(waiter: Waiter): void {
     const waiters = this.#waiters;
     this.length--;

@@ -69,6 +69,7 @@ export class Waiter {
     this.#resolve = undefined;
     this.#deadlines?.withdraw(this);
     resolve(outcome);
+    // Last, because a signal that is not the platform's own may throw.
     this.#aborts?.withdraw(this);
   }
 }

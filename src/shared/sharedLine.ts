@@ -57,14 +57,18 @@ const INQUIRIES_PER_AGE = 50;
  * A parked thread looks at the word this often, the more seldom the more threads do. Threads count by their looks, not by
  * their tickets: one that is dead or blocked is no help. The most is for the last of many, when all others are gone at once.
  */
-const LOOK_MILLISECONDS = {least: 100, perThread: 40, most: 2500};
+const LOOK_MILLISECONDS = {least: 100, perThread: 40, most: 2200};
+
+/** How much of the interval the next look may come earlier, at random. */
+const LITTLE = 0.1;
+const ANYWHERE = 1;
 
 /** The object of whoever holds the lock, as the line of another copy of this package may see it. */
 interface Told {
   readonly onAbandoned: ((info: {threadId: number}) => void) | undefined;
 }
 
-/** The holder while `onAbandoned` runs: the heir's acquisition cannot be released, nor another admitted, before all is told. */
+/** The holder of an abandoned lock until `onAbandoned` has run: the heir's acquisition cannot be released, nor another admitted, before all is told. */
 const TELLING = Object.create(null) as LineLock;
 
 /**
@@ -87,7 +91,7 @@ export class SharedLine extends Line {
   /** What waits on the memory, for as long as the thread lives, must not keep an unused line from being collected. */
   readonly #self = new WeakRef(this);
 
-  /** Since when this thread competes, in the order of all; kept until it has the word. 0 while it does not compete. */
+  /** Since when this thread competes, in the order of all; kept until it has the word or nobody is in line. 0 while it does not compete. */
   #ticket = 0;
   /** Whether there is a wait on this thread's cell. It cannot be taken back, so it is there for the next time, too. */
   #isParked = false;
@@ -185,7 +189,7 @@ export class SharedLine extends Line {
   }
 
   #hold(lock: LineLock, word: Word): void {
-    this.holder = lock;
+    this.holder = isAbandoned(word) ? TELLING : lock;
     this.acquisition++;
     if (this.#contestedSince !== undefined && !isOneTenure(this.#lastOwned, word)) {
       this.#contestedSince = undefined;
@@ -195,7 +199,7 @@ export class SharedLine extends Line {
 
   #admitFirst(word: Word): void {
     const waiter = this.first;
-    if (waiter === undefined) return;
+    if (waiter === undefined) throw new Error('The line is empty. Please report this.');
     super.withdraw(waiter);
     this.#hold(waiter.lock, word);
     waiter.admit(this.acquisition);
@@ -209,7 +213,6 @@ export class SharedLine extends Line {
   #tell(lock: LineLock, word: Word): void {
     if (!isAbandoned(word)) return;
     const {onAbandoned} = lock as unknown as Told;
-    this.holder = TELLING;
     this.#memory.tellAbandoned(threadId, (id) => {
       try {
         onAbandoned?.({threadId: id});
@@ -318,7 +321,7 @@ export class SharedLine extends Line {
   // When nobody wakes anybody: the owner has died, or the thread that was to take the word or to hand it on is busy or dead
 
   /** While the thread competes, it looks at the word now and then. This timer is also what keeps it alive. */
-  #lookLater(spread = 0.1): void {
+  #lookLater(spread = LITTLE): void {
     this.#stopLooking();
     const delay = isReserved(this.#seen)
       ? RESERVATION_MILLISECONDS
@@ -342,14 +345,14 @@ export class SharedLine extends Line {
     const before = this.#lookInterval;
     this.#adaptLookInterval();
     // Threads that began to wait together look together so far. If they went on so, nobody would look in between.
-    this.#lookLater(this.#lookInterval > 2 * before ? 1 : undefined);
+    this.#lookLater(this.#lookInterval > 2 * before ? ANYWHERE : LITTLE);
   }
 
   #adaptLookInterval(): void {
     const {least, perThread, most} = LOOK_MILLISECONDS;
     const before = this.#looks;
     this.#looks = this.#memory.countLook();
-    // In the time between two looks of one thread, each other looks about once.
+    // In the time between two looks of one thread, each other looks about once: twice at most, when the intervals have just grown.
     const threads = before === undefined ? 1 : (this.#looks - before) | 0;
     this.#lookInterval = Math.min(Math.max(least, perThread * threads), most);
   }

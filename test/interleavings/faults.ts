@@ -127,7 +127,11 @@ export const faults: Record<string, readonly Edit[]> = {
     `Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
       tell(idOf(thread));\n`,
   ),
-  'may-be-released-while-it-tells': edit(LINE, 'this.holder = TELLING;', ''),
+  'may-be-released-while-it-tells': edit(
+    LINE,
+    'this.holder = isAbandoned(word) ? TELLING : lock;',
+    'this.holder = lock;',
+  ),
   'never-asks': edit(LINE, 'if (isDead) this.#inherit(word, owner);', ''),
   'a-used-token-is-dead': [
     ...edit(MEMORY, 'if (armed <= SPENT) continue;\n      const spending', 'const spending'),

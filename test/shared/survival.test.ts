@@ -149,6 +149,24 @@ test("callers whose timeouts are short get a dead holder's lock in the end", asy
   }
 });
 
+test('an heir that releases while its promise resolves has not been told yet, and keeps the lock', async (t) => {
+  const {lock, told} = lockWithHeirs();
+  const [first] = actors(t, 1);
+  const holder = await holds(first, lock);
+  const task = {
+    get then() {
+      lock.releaseLock();
+      return undefined;
+    },
+  };
+  const heir = lock.acquireLock(task);
+  void holder.tell({do: 'exit'});
+  await t.throwsAsync(heir, {code: 'ERR_LOCK_NOT_HELD'});
+  t.deepEqual(told, [holder.threadId]);
+  lock.releaseLock();
+  t.is(await lock.withLock(() => 'free'), 'free');
+});
+
 test('a caller with a timeout inherits as well', async (t) => {
   const {lock, told} = lockWithHeirs(60_000);
   const [first] = actors(t, 1);
