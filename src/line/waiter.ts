@@ -42,7 +42,8 @@ export class Waiter {
   wait(deadlines: Deadlines | undefined, aborts?: Aborts): Promise<unknown> {
     this.#deadlines = deadlines;
     this.#aborts = aborts;
-    // First, because a signal that is not the platform's own may throw.
+    // First, because a signal that is not the platform's own may throw. It is not `waiting` yet: nobody may ask these for their
+    // first before it is.
     aborts?.join(this);
     deadlines?.join(this);
     return new Promise((resolve) => {

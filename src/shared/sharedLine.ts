@@ -68,7 +68,10 @@ interface Told {
   readonly onAbandoned: ((info: {threadId: number}) => void) | undefined;
 }
 
-/** The holder of an abandoned lock until `onAbandoned` has run: the heir's acquisition cannot be released, nor another admitted, before all is told. */
+/**
+ * The holder of an abandoned lock until `onAbandoned` has run: the heir's acquisition cannot be released, nor another admitted,
+ * before all is told.
+ */
 const TELLING = Object.create(null) as LineLock;
 
 /**
@@ -91,7 +94,10 @@ export class SharedLine extends Line {
   /** What waits on the memory, for as long as the thread lives, must not keep an unused line from being collected. */
   readonly #self = new WeakRef(this);
 
-  /** Since when this thread competes, in the order of all; kept until it has the word or nobody is in line. 0 while it does not compete. */
+  /**
+   * Since when this thread competes, in the order of all; kept until it has the word or nobody is in line. 0 while it does not
+   * compete.
+   */
   #ticket = 0;
   /** Whether there is a wait on this thread's cell. It cannot be taken back, so it is there for the next time, too. */
   #isParked = false;
@@ -352,7 +358,8 @@ export class SharedLine extends Line {
     const {least, perThread, most} = LOOK_MILLISECONDS;
     const before = this.#looks;
     this.#looks = this.#memory.countLook();
-    // In the time between two looks of one thread, each other looks about once: twice at most, when the intervals have just grown.
+    // In the time between two looks of one thread, each other looks about once; twice at most, when the intervals have just
+    // grown.
     const threads = before === undefined ? 1 : (this.#looks - before) | 0;
     this.#lookInterval = Math.min(Math.max(least, perThread * threads), most);
   }
