@@ -405,6 +405,11 @@ export class LockMemory {
     Atomics.and(this.#cells, WORD, ~ABANDONED);
   }
 
+  /** How long ago, in milliseconds, a thread began to ask whether the owner is alive. */
+  sinceInquiry(now: number): number {
+    return Math.max((now - Atomics.load(this.#cells, INQUIRED_AT)) | 0, 0);
+  }
+
   /** Whether it is this thread's turn to ask about the owner. One asks for all, so often at most. */
   mayInquire(now: number, intervalMilliseconds: number): boolean {
     const last = Atomics.load(this.#cells, INQUIRED_AT);

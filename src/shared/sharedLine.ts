@@ -55,12 +55,13 @@ const INQUIRIES_PER_AGE = 50;
 
 /**
  * A parked thread looks at the word this often, the more seldom the more threads do. Threads count by their looks, not by
- * their tickets: one that is dead or blocked is no help. The most is for the last of many, when all others are gone at once.
+ * their tickets: one that is dead or blocked is no help. The most, from when the owner was last asked after, is for the last
+ * of many, when all others are gone at once.
  */
-const LOOK_MILLISECONDS = {least: 100, perThread: 40, most: 2200};
+const LOOK_MILLISECONDS = {least: 100, perThread: 48, most: 2900};
 
 /** How much of the interval the next look may come earlier, at random. */
-const LITTLE = 0.1;
+const LITTLE = 0.05;
 const ANYWHERE = 1;
 
 /** The object of whoever holds the lock, as the line of another copy of this package may see it. */
@@ -361,7 +362,12 @@ export class SharedLine extends Line {
     // In the time between two looks of one thread, each other looks about once; twice at most, when the intervals have just
     // grown.
     const threads = before === undefined ? 1 : (this.#looks - before) | 0;
-    this.#lookInterval = Math.min(Math.max(least, perThread * threads), most);
+    // Whoever asked last may have died together with the owner, but no earlier.
+    const sinceInquiry = Math.min(
+      this.#memory.sinceInquiry(sharedNow()),
+      INQUIRY_MILLISECONDS.most,
+    );
+    this.#lookInterval = Math.min(Math.max(least, perThread * threads), most - sinceInquiry);
   }
 
   #takeFromTheAbsent(): Word | undefined {
