@@ -124,10 +124,11 @@ test.serial(
     t.true(lock.isLocked);
     t.is(lock.tryAcquire(), undefined);
     t.is(lock.pendingCount, 0);
-    const mine = [lock.acquire(), other.acquire()];
-    t.deepEqual([lock.pendingCount, other.pendingCount], [2, 2]);
     await holder?.tell({do: 'release'});
     await theirs;
+    // Not before: a caller of this thread that looks just then may have the lock first.
+    const mine = [lock.acquire(), other.acquire()];
+    t.deepEqual([lock.pendingCount, other.pendingCount], [2, 2]);
     t.true(lock.isLocked);
     await waiter?.tell({do: 'release'});
     for (const guard of mine) (await guard).release();
