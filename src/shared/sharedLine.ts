@@ -362,7 +362,8 @@ export class SharedLine extends Line {
     // In the time between two looks of one thread, each other looks about once; twice at most, when the intervals have just
     // grown.
     const threads = before === undefined ? 1 : (this.#looks - before) | 0;
-    // Whoever asked last may have died together with the owner, but no earlier.
+    // Whoever asked last may have died together with the owner, but no earlier. Where that was longer ago than inquiries are
+    // apart, this thread is still asking, or there is no owner: no reason to look more often.
     const sinceInquiry = Math.min(
       this.#memory.sinceInquiry(sharedNow()),
       INQUIRY_MILLISECONDS.most,
