@@ -17,7 +17,7 @@ import {ratio} from './support/table.js';
 import {PLAIN, WEB_LOCKS} from './threads/locks.js';
 import type {Work} from './threads/phases.js';
 import {CALLERS, contended, THREADS, uncontended, UNCONTENDED_USES, WORKS} from './threads/rows.js';
-import {KINDS, sizeRow} from './growth/rows.js';
+import {KINDS, sizeRow, THREADS as GROWTH_THREADS, threadsRow} from './growth/rows.js';
 
 export interface Goal {
   readonly row: string;
@@ -29,10 +29,23 @@ export interface Goal {
 }
 
 export const goals = (report: Report): Goal[] => [
+  ...failures(report),
   ...oneThreadGoals(new PartReader(report, 'one-thread')),
   ...threadsGoals(new PartReader(report, 'threads')),
   ...growthGoals(new PartReader(report, 'growth')),
 ];
+
+/** A lock that crashes or hangs has no figure that could be too low. Nothing to say of a round in which none does. */
+const failures = ({cells}: Report): Goal[] =>
+  cells
+    .filter(({lock}) => lock === OURS || lock === SHARED)
+    .map(({row, lock, rounds}) => ({
+      row,
+      of: `rounds in which ${lock} crashed or hung`,
+      atMost: 0,
+      figure: rounds.filter((outcome) => typeof outcome === 'string').length,
+    }))
+    .filter(({figure}) => figure > 0);
 
 /** How many times as fast as 2.1.0. */
 const VERSION_2_GOALS = new Map<Load, number>([
@@ -138,7 +151,13 @@ function threadsGoals(part: PartReader): Goal[] {
 }
 
 function growthGoals(part: PartReader): Goal[] {
-  return KINDS.map((kind) => {
+  const overlaps = GROWTH_THREADS.map((threads) => ({
+    row: threadsRow(threads),
+    of: 'overlaps',
+    atMost: 0,
+    figure: part.highest(threadsRow(threads), OURS, 'overlaps'),
+  }));
+  const growths = KINDS.map((kind) => {
     const growth = (lock: string) =>
       ratio(
         part.figure(sizeRow(1_000_000, kind), lock, 'nanoseconds'),
@@ -151,4 +170,5 @@ function growthGoals(part: PartReader): Goal[] {
       figure: ratio(growth(OURS), growth(NO_LOCK)),
     };
   });
+  return [...growths, ...overlaps];
 }

@@ -16,7 +16,7 @@ const parts = {
   growth: {measure: measureGrowth, tables: growthTables},
 };
 
-const {only, quick = false, json} = JSON.parse(process.argv[2] ?? '{}') as SuiteOptions;
+const {only, quick = false, json} = JSON.parse(process.argv[2] as string) as SuiteOptions;
 
 const cells: Cell[] = [];
 const processors = cpus();
@@ -28,7 +28,7 @@ const report: Report = {
   cells,
 };
 
-console.log(`${describeRun(report)}${quick ? ' (quick: rough figures)' : ''}`);
+console.log(describeRun(report));
 for (const part of PARTS) {
   if (only !== undefined && only !== part) continue;
   cells.push(...(await parts[part].measure(quick)));

@@ -5,7 +5,8 @@
 
 /**
  * - `ERR_LOCK_TIMEOUT`: the lock was not free within `timeoutMilliseconds`.
- * - `ERR_LOCK_NOT_HELD`: something released a lock that it did not hold.
+ * - `ERR_LOCK_NOT_HELD`: something released a lock that it did not hold, or the lock of a `withLock` or a guard was
+ *   released under it.
  * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`.
  *
  * And of the lock across threads:

@@ -76,7 +76,7 @@ export interface Lock {
    *
    * @throws (rejects with) `signal.reason` when `options.signal` tells the lock that it aborts before the lock is acquired, or
    *   had aborted before the call, also if the lock is free or retired. The caller has then left the line, and the others keep
-   *   their places. Once the guard is given the signal means nothing.
+   *   their places. Once you have the guard, the signal has no effect.
    * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
    *   `timeoutMilliseconds`, counted from this call.
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.

@@ -1,6 +1,7 @@
 // What a user gets: the packed tarball, installed in an empty project outside the repository.
 import {execFile} from 'node:child_process';
-import {cp, mkdtemp, readFile, readdir, rm, symlink, writeFile} from 'node:fs/promises';
+import {readFileSync} from 'node:fs';
+import {cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -75,11 +76,25 @@ const COMPILERS = [
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const fixtures = path.join(repository, 'test/package');
+
+/** The examples of the README, each with the heading that it stands below, and with what it says that it prints. */
+const README_EXAMPLES = readFileSync(path.join(repository, 'README.md'), 'utf8')
+  .split(/^#+ /m)
+  .flatMap((section) => {
+    const [heading = ''] = section.split('\n', 1);
+    return [...section.matchAll(/^```js\n(.*?)^```/gms)].map(([, code = '']) => ({
+      heading,
+      code,
+      prints: [...code.matchAll(/console\.log.*; \/\/ (.*)$/gm)].map(([, line]) => line),
+    }));
+  });
 const tsc = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
 
 let temporary: string;
 let project: string;
 let installed: string;
+/** Below the project, beside what the README says to install for its examples. */
+let readme: string;
 
 test.before('pack and install', async (t) => {
   t.timeout(120_000);
@@ -101,6 +116,13 @@ test.before('pack and install', async (t) => {
   await cp(fixtures, project, {recursive: true});
   await writeFile(path.join(project, 'package.json'), '{"private": true}');
   await run(project, 'npm', ['install', '--offline', ...tarballs.map((name) => `../${name}`)]);
+
+  readme = path.join(project, 'readme');
+  await mkdir(path.join(readme, 'node_modules'), {recursive: true});
+  await symlink(
+    path.join(repository, 'node_modules/piscina'),
+    path.join(readme, 'node_modules/piscina'),
+  );
 });
 
 test.after.always('clean up', () => rm(temporary, {recursive: true, force: true}));
@@ -151,6 +173,20 @@ for (const compiler of COMPILERS) {
     const examples = DOCUMENTED.map((name) => `documented/${name}.ts`);
     // They use setTimeout, which the DOM's types declare, too.
     await t.notThrowsAsync(compile(compiler, examples, ['es2022', 'dom']));
+  });
+}
+
+for (const [index, {heading, code, prints}] of README_EXAMPLES.entries()) {
+  const isModule = code.startsWith('import ');
+  const kind = isModule ? 'by import' : 'by require';
+  test(`the README's example ${index + 1}, ${heading}, prints what it says, ${kind}`, async (t) => {
+    const file = `example-${index + 1}.${isModule ? 'mjs' : 'cjs'}`;
+    await writeFile(path.join(readme, file), code);
+    const printed = (await run(readme, process.execPath, [file])).split('\n');
+    t.deepEqual(
+      printed.filter((line) => prints.includes(line)),
+      prints,
+    );
   });
 }
 

@@ -29,8 +29,8 @@ export const OURS = '@databases/lock';
 
 export const readReport = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Report;
 
-export const describeRun = ({node, processor, date}: Report) =>
-  `Node.js ${node}, ${processor}, ${date.slice(0, 10)}`;
+export const describeRun = ({node, processor, date, quick}: Report) =>
+  `Node.js ${node}, ${processor}, ${date.slice(0, 10)}${quick ? ' (quick: rough figures)' : ''}`;
 
 /** Reads one part of a report. */
 export class PartReader {

@@ -3,9 +3,10 @@ import {spawnSync} from 'node:child_process';
 import {rmSync} from 'node:fs';
 import path from 'node:path';
 import {compile} from './compile.js';
+import type {Part} from './report.js';
 
 export interface SuiteOptions {
-  readonly only?: string | undefined;
+  readonly only?: Part | undefined;
   readonly quick?: boolean | undefined;
   readonly json?: string | undefined;
   readonly node?: string | undefined;

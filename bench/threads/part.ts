@@ -23,12 +23,19 @@ const LIMIT_MILLISECONDS = 10_000;
 /** Each thread compiles the code for itself, and they share the processor meanwhile. */
 const WARM_UP_MILLISECONDS_PER_THREAD = 200;
 
+/**
+ * A thread has the lock for a millisecond here and there, and the operating system says where. In too short a time its share
+ * tells more of that luck than of the lock.
+ */
+const MILLISECONDS = {least: 500, perThread: 250};
+
 /** In a process of its own, so that no measurement finds what another left behind. */
 export function measureContended(
   quick: boolean,
   question: Pick<Measurement, 'lock' | 'threads' | 'callers' | 'work'>,
 ) {
-  const milliseconds = quick ? 200 : 500;
+  const {least, perThread} = MILLISECONDS;
+  const milliseconds = quick ? 200 : Math.max(least, perThread * question.threads);
   const warmUpMilliseconds = WARM_UP_MILLISECONDS_PER_THREAD * (quick ? 1 : question.threads);
   const child = new Child<Measurement>(
     new URL('./child.js', import.meta.url),
