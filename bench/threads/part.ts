@@ -39,7 +39,7 @@ export function measureContended(
   const warmUpMilliseconds = WARM_UP_MILLISECONDS_PER_THREAD * (quick ? 1 : question.threads);
   const child = new Child<Measurement>(
     new URL('./child.js', import.meta.url),
-    LIMIT_MILLISECONDS + warmUpMilliseconds,
+    LIMIT_MILLISECONDS + warmUpMilliseconds + milliseconds,
   );
   return child.askOnce({...question, milliseconds, warmUpMilliseconds});
 }
