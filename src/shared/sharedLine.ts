@@ -167,8 +167,9 @@ export class SharedLine extends Line {
     super.withdraw(waiter);
     if (this.holder !== undefined || this.length > 0) return;
     this.#stopLooking();
-    const left = this.#memory.withdraw(this.#slot, this.#ticket);
-    if (left !== undefined) this.#lookAfter(left);
+    const left = this.#memory.withdraw(this.#slot, this.#ticket) ?? this.#memory.read();
+    // Also what is reserved for another thread: this may be the one that reserved it, and has just stopped to look.
+    if (!isHeld(left)) this.#lookAfter(left);
     this.#ticket = 0;
   }
 
@@ -431,6 +432,8 @@ export class SharedLine extends Line {
       this.#leftTimer = undefined;
       const word = this.#memory.read();
       if (!isSameTurn(word, this.#left)) return;
+      // Left when the timer was running already: it has its time yet.
+      if (!isSameTurn(word, left)) return this.#lookAfter(word);
       let next: Word | undefined = word;
       if (isFree(word)) this.#memory.wakeNext();
       else next = this.#memory.handOn(word, true);

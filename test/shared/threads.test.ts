@@ -208,6 +208,60 @@ test('a reservation for a thread that does not come is ended by the thread that 
   await until(() => isFree(memory.read()));
 });
 
+test('a reservation is ended also if the caller for whom the thread that made it waits gives up', async (t) => {
+  const lock = createLock();
+  const memory = new LockMemory(lock.buffer);
+  const absent = memory.attach(1001) ?? NaN;
+  const controller = new AbortController();
+  await lock.acquireLock();
+  memory.wait(absent, memory.drawTicket());
+  const second = lock.acquireLock();
+  const third = lock.acquire({signal: controller.signal});
+  lock.releaseLock();
+  await second;
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  lock.releaseLock();
+  t.true(memory.isReservedFor(absent, memory.read()));
+  controller.abort(new Error('The third has waited enough.'));
+  await t.throwsAsync(third, {message: 'The third has waited enough.'});
+  await until(() => isFree(memory.read()));
+});
+
+/** A thread that is woken and does not come. */
+interface Absent {
+  readonly slot: number;
+  readonly wait: () => void;
+}
+
+test('a reservation lasts, also if the thread that made it left the lock a moment before', async (t) => {
+  // Once more if this thread was so slow that it has ended rightly when it is looked at.
+  for (let age = Infinity; age > 4;) {
+    const lock = createLock();
+    const memory = new LockMemory(lock.buffer);
+    const [first, second] = [1001, 1002].map((id) => {
+      const [slot, ticket] = [memory.attach(id) ?? NaN, memory.drawTicket()];
+      return {slot, wait: () => memory.wait(slot, ticket)};
+    }) as [Absent, Absent];
+    let left = NaN;
+    for (const milliseconds of [0, 10]) {
+      const guard = lock.tryAcquire();
+      first.wait();
+      second.wait();
+      // Blocked, so that what is due for the first time it left the lock happens after the second.
+      const end = performance.now() + milliseconds;
+      while (performance.now() < end);
+      left = performance.now();
+      guard?.release();
+    }
+    const wasReserved = memory.isReservedFor(first.slot, memory.read());
+    await settle();
+    const isReserved = memory.isReservedFor(first.slot, memory.read());
+    age = performance.now() - left;
+    if (age <= 4) t.deepEqual({wasReserved, isReserved}, {wasReserved: true, isReserved: true});
+    await until(() => isFree(memory.read()));
+  }
+});
+
 test.serial('parked threads look the more seldom the more of them look', async (t) => {
   const crowds = [2, 16].map((size) => {
     const lock = createLock();
