@@ -50,15 +50,15 @@ const SUSPICIOUS_MILLISECONDS = 100;
  * All threads together ask after an owner this often: more seldom, the longer it has been alive so far. What the runtime asks a
  * blocked thread stays in that thread's memory until it goes on.
  */
-const INQUIRY_MILLISECONDS = {least: 200, most: 800};
+const INQUIRY_MILLISECONDS = {least: 200, most: 700};
 const INQUIRIES_PER_AGE = 50;
 
 /**
  * A parked thread looks at the word this often, the more seldom the more threads do. Threads count by their looks, not by
- * their tickets: one that is dead or blocked is no help. The most, from when the owner was last asked after, is for the last
- * of many, when all others are gone at once.
+ * their tickets: one that is dead or blocked is no help. `lastOfMany`, from when the owner was last asked after, is for the one
+ * that is left when all others are gone at once. Where they were more than forty, it takes longer.
  */
-const LOOK_MILLISECONDS = {least: 100, perThread: 48, most: 2900};
+const LOOK_MILLISECONDS = {least: 100, perThread: 72, lastOfMany: 2900};
 
 /** How much of the interval the next look may come earlier, at random. */
 const LITTLE = 0.05;
@@ -357,7 +357,7 @@ export class SharedLine extends Line {
   }
 
   #adaptLookInterval(): void {
-    const {least, perThread, most} = LOOK_MILLISECONDS;
+    const {least, perThread, lastOfMany} = LOOK_MILLISECONDS;
     const before = this.#looks;
     this.#looks = this.#memory.countLook();
     // In the time between two looks of one thread, each other looks about once; twice at most, when the intervals have just
@@ -369,7 +369,8 @@ export class SharedLine extends Line {
       this.#memory.sinceInquiry(sharedNow()),
       INQUIRY_MILLISECONDS.most,
     );
-    this.#lookInterval = Math.min(Math.max(least, perThread * threads), most - sinceInquiry);
+    const ofMany = Math.max(least, perThread * threads);
+    this.#lookInterval = Math.min(ofMany, Math.max(ofMany, lastOfMany) - sinceInquiry);
   }
 
   #takeFromTheAbsent(): Word | undefined {
