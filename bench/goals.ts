@@ -35,7 +35,7 @@ export const goals = (report: Report): Goal[] => [
   ...growthGoals(new PartReader(report, 'growth')),
 ];
 
-/** A lock that crashes or hangs has no figure that could be too low. Nothing to say of a round in which none does. */
+/** A lock that crashes or hangs has no figure that could be too low. Where none did, there is nothing to list. */
 const failures = ({cells}: Report): Goal[] =>
   cells
     .filter(({lock}) => lock === OURS || lock === SHARED)
