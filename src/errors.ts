@@ -29,7 +29,7 @@ export type LockErrorCode =
  */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
-  readonly code: LockErrorCode;
+  declare readonly code: LockErrorCode;
 
   constructor(code: LockErrorCode, message: string) {
     super(message);
@@ -48,7 +48,7 @@ export class LockTimeoutError extends LockError {
   override readonly name = 'LockTimeoutError';
   declare readonly code: 'ERR_LOCK_TIMEOUT';
 
-  readonly timeoutMilliseconds: number;
+  declare readonly timeoutMilliseconds: number;
 
   /** The key whose lock was waited for; only on errors of `LocksByKey`. */
   declare readonly key?: unknown;
@@ -72,9 +72,16 @@ export const notHeldError = () =>
 export const pooledError = () =>
   new LockError('ERR_LOCK_POOLED', 'Cannot call Lock after returning the object to the pool.');
 
-/** `expected` completes the sentence "Expected ..."; what came is named by its type. */
+/** `expected` completes the sentence "Expected ...". */
+export const badValueError = (
+  Type: typeof TypeError | typeof RangeError,
+  expected: string,
+  came: string | number,
+) => new Type(`Expected ${expected}, but got ${came}.`);
+
+/** What came is named by its type. */
 export const badTypeError = (expected: string, came: unknown) =>
-  new TypeError(`Expected ${expected}, but got ${came === null ? 'null' : typeof came}.`);
+  badValueError(TypeError, expected, came === null ? 'null' : typeof came);
 
 /** @throws {@link badTypeError} if `value` is not of the type, or `null` */
 export function assertType(

@@ -1,3 +1,4 @@
+import {deadlinesAfter} from '../line/deadlines.js';
 import {Line} from '../line/line.js';
 import {LineLock} from '../line/lineLock.js';
 import type {Lock} from '../types.js';
@@ -14,5 +15,5 @@ import type {Lock} from '../types.js';
  * await lock.withLock(async () => { await onlyOneAtATime(); });
  */
 export function createLock(timeoutMilliseconds?: number): Lock {
-  return new LineLock(new Line(), LineLock.deadlines(timeoutMilliseconds));
+  return new LineLock(new Line(), deadlinesAfter(timeoutMilliseconds));
 }

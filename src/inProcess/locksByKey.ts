@@ -1,6 +1,7 @@
 import {assertType} from '../errors.js';
+import {deadlinesAfter} from '../line/deadlines.js';
 import {Line, type LocksInUse} from '../line/line.js';
-import {LineLock} from '../line/lineLock.js';
+import {attempt, LineLock} from '../line/lineLock.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
@@ -12,7 +13,7 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
 
   constructor(store: Store<TKey>, timeoutMilliseconds: number | undefined) {
     this.#inUse = {store, size: 0};
-    this.#deadlines = LineLock.deadlines(timeoutMilliseconds);
+    this.#deadlines = deadlinesAfter(timeoutMilliseconds);
   }
 
   withLock<TArgs extends unknown[], TResult>(
@@ -55,15 +56,6 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
 
   #lockOf(key: TKey): Lock {
     return this.#inUse.store.get(key) ?? new LineLock(new Line(this.#inUse, key), this.#deadlines);
-  }
-}
-
-/** A caller's own store may throw. */
-function attempt<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return call();
-  } catch (error) {
-    return Promise.reject(error);
   }
 }
 

@@ -1,9 +1,40 @@
 import {assertType} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions} from '../types.js';
-import {Queue} from './queue.js';
-import type {Waiter} from './waiter.js';
+import {Limit} from './limit.js';
 
-/** @throws `TypeError` if the options are none, or their signal lacks what an `AbortSignal` has; the reason if that has aborted */
+/** Those of the signals that somebody has waited with. */
+const known = new WeakMap<AbortSignalLike, Aborts>();
+
+/**
+ * The waiters of one `AbortSignal`, and the one listener that ends their waits: a listener for each would be looked at by each
+ * other that is added.
+ */
+class Aborts extends Limit {
+  readonly #signal: AbortSignalLike;
+
+  constructor(signal: AbortSignalLike) {
+    super();
+    this.#signal = signal;
+    known.set(signal, this);
+  }
+
+  protected start(): void {
+    this.#signal.addEventListener('abort', this.#onAbort);
+  }
+
+  protected stop(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => {
+    for (let waiter; (waiter = this.first);) waiter.lock.giveUp(waiter, this.#signal.reason);
+  };
+}
+
+export const abortsOf = (signal: AbortSignalLike): Aborts =>
+  known.get(signal) ?? new Aborts(signal);
+
+/** @throws `TypeError` if the options are none, or their signal lacks what an `AbortSignal` has; its reason if it has aborted */
 export function signalOf(options: AcquireOptions | undefined): AbortSignalLike | undefined {
   if (options === undefined) return undefined;
   assertType(options, 'object', 'options to be an object');
@@ -14,45 +45,6 @@ export function signalOf(options: AcquireOptions | undefined): AbortSignalLike |
   assertType(aborted, 'boolean', expected, signal);
   assertType(addEventListener, 'function', expected, signal);
   assertType(removeEventListener, 'function', expected, signal);
-  if (signal.aborted) throw signal.reason;
+  if (aborted) throw signal.reason;
   return signal;
-}
-
-/** Those of the signals that somebody has waited with. */
-const known = new WeakMap<AbortSignalLike, Aborts>();
-
-/**
- * The waiters of one `AbortSignal`, whichever lines they are in, and the one listener that ends their waits: a listener for
- * each would be looked at by each other that is added.
- *
- * The listener is there exactly while somebody waits.
- */
-export class Aborts extends Queue {
-  readonly #signal: AbortSignalLike;
-  readonly #onAbort: () => void;
-
-  /** @param end ends the wait of one waiter, by `refuse` */
-  private constructor(signal: AbortSignalLike, end: (waiter: Waiter, reason: unknown) => void) {
-    super();
-    this.#signal = signal;
-    this.#onAbort = () => {
-      for (let waiter; (waiter = this.first) !== undefined;) end(waiter, signal.reason);
-    };
-  }
-
-  static of(signal: AbortSignalLike, end: (waiter: Waiter, reason: unknown) => void): Aborts {
-    const aborts = known.get(signal) ?? new Aborts(signal, end);
-    known.set(signal, aborts);
-    return aborts;
-  }
-
-  override join(waiter: Waiter): void {
-    if (this.length === 0) this.#signal.addEventListener('abort', this.#onAbort);
-    super.join(waiter);
-  }
-
-  override withdraw(waiter: Waiter): void {
-    super.withdraw(waiter);
-    if (this.length === 0) this.#signal.removeEventListener('abort', this.#onAbort);
-  }
 }

@@ -1,4 +1,5 @@
-import {Queue} from './queue.js';
+import {assertType, badValueError} from '../errors.js';
+import {Limit} from './limit.js';
 import type {Waiter} from './waiter.js';
 
 /** `setTimeout` fires at once for anything longer. */
@@ -7,48 +8,50 @@ const LONGEST_TIMER = 2_147_483_647;
 /**
  * The waiters that share one timeout, and the one timer that ends their waits.
  *
- * Because the timeout is the same, they stand in the order of their deadlines, whichever lines they are in.
- *
- * The timer runs exactly while somebody waits.
+ * Because the timeout is the same, they stand in the order of their deadlines.
  */
-export class Deadlines extends Queue {
-  readonly timeoutMilliseconds: number;
-  readonly #expire: (waiter: Waiter) => void;
+export class Deadlines extends Limit {
+  declare readonly timeoutMilliseconds: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param expire ends the wait of one waiter, by `refuse` */
-  constructor(timeoutMilliseconds: number, expire: (waiter: Waiter) => void) {
+  constructor(timeoutMilliseconds: number) {
     super();
     this.timeoutMilliseconds = timeoutMilliseconds;
-    this.#expire = expire;
   }
 
   override join(waiter: Waiter): void {
+    waiter.deadline = performance.now() + this.timeoutMilliseconds;
     super.join(waiter);
-    const now = performance.now();
-    waiter.deadline = now + this.timeoutMilliseconds;
-    if (this.#timer === undefined) this.#startTimer(now, waiter.deadline);
   }
 
-  override withdraw(waiter: Waiter): void {
-    super.withdraw(waiter);
-    if (this.length > 0) return;
+  protected start(left = this.timeoutMilliseconds): void {
+    const delay = Math.min(Math.ceil(left), LONGEST_TIMER);
+    const firesAt = performance.now() + delay;
+    this.#timer = setTimeout(() => {
+      let now = performance.now();
+      // Timers count in whole milliseconds, and so may be early by a part of one. By more only where they are mocked and the
+      // clock is not: then it is time.
+      if (firesAt - now >= 1) now = firesAt;
+      for (let waiter; (waiter = this.first); waiter.lock.expire(waiter)) {
+        if (waiter.deadline > now) return this.start(waiter.deadline - now);
+      }
+    }, delay);
+  }
+
+  protected stop(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
+}
 
-  #startTimer(now: number, deadline: number): void {
-    const delay = Math.min(Math.ceil(deadline - now), LONGEST_TIMER);
-    this.#timer = setTimeout(() => this.#onTimer(now + delay), delay);
+/**
+ * What a lock, or several with the same timeout, are made with; `undefined` where nobody's wait ends by time.
+ *
+ * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time.
+ */
+export function deadlinesAfter(timeoutMilliseconds = Infinity): Deadlines | undefined {
+  assertType(timeoutMilliseconds, 'number', 'timeoutMilliseconds to be a number');
+  if (!(timeoutMilliseconds >= 0)) {
+    throw badValueError(RangeError, 'timeoutMilliseconds to be 0 or more', timeoutMilliseconds);
   }
-
-  #onTimer(firesAt: number): void {
-    let now = performance.now();
-    // Timers count in whole milliseconds, and so may be early by a part of one. By more only where they are mocked and the
-    // clock is not: then it is time.
-    if (firesAt - now >= 1) now = firesAt;
-    for (let waiter; (waiter = this.first) !== undefined; this.#expire(waiter)) {
-      if (waiter.deadline > now) return this.#startTimer(now, waiter.deadline);
-    }
-  }
+  return timeoutMilliseconds < Infinity ? new Deadlines(timeoutMilliseconds) : undefined;
 }

@@ -8,9 +8,9 @@ const DISPOSE: typeof Symbol.dispose =
 
 /** One acquisition, by the number that it has in its line. Not its waiter, lest the holder keep that for as long. */
 export class Guard implements LockGuard {
-  readonly #lock: LineLock;
-  /** 0 once it was released. */
-  #acquisition: number;
+  /** Until it was released. */
+  #lock: LineLock | undefined;
+  readonly #acquisition: number;
 
   constructor(lock: LineLock, acquisition: number) {
     this.#lock = lock;
@@ -18,9 +18,9 @@ export class Guard implements LockGuard {
   }
 
   release(): void {
-    const acquisition = this.#acquisition;
-    this.#acquisition = 0;
-    if (acquisition !== 0) this.#lock.endAcquisition(acquisition);
+    const lock = this.#lock;
+    this.#lock = undefined;
+    lock?.endAcquisition(this.#acquisition);
   }
 
   [DISPOSE](): void {

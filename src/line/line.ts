@@ -39,8 +39,8 @@ export class Line extends Queue {
 
   /** Makes a caller that came through `lock` the holder if the lock is free and nobody is in line. */
   tryEnter(lock: LineLock): boolean {
-    if (this.holder !== undefined) return false;
-    if (this.#inUse !== undefined) {
+    if (this.holder) return false;
+    if (this.#inUse) {
       // First, because a caller's own store may throw.
       this.#inUse.store.set(this.#key, lock);
       this.#inUse.size++;
@@ -54,10 +54,10 @@ export class Line extends Queue {
   leave(): void {
     const next = this.first;
     this.holder = next?.lock;
-    if (next !== undefined) {
-      this.withdraw(next);
+    if (next) {
+      this.withdraw();
       next.admit(++this.acquisition);
-    } else if (this.#inUse !== undefined) {
+    } else if (this.#inUse) {
       this.#inUse.size--;
       this.#inUse.store.delete(this.#key);
     }

@@ -1,7 +1,7 @@
 import {LockTimeoutError, assertType, notHeldError, pooledError} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions, Lock, LockGuard} from '../types.js';
-import {Aborts, signalOf} from './aborts.js';
-import {Deadlines} from './deadlines.js';
+import {abortsOf, signalOf} from './aborts.js';
+import type {Deadlines} from './deadlines.js';
 import {Guard} from './guard.js';
 import type {Line} from './line.js';
 import {GUARD, Waiter} from './waiter.js';
@@ -59,7 +59,7 @@ export class LineLock implements Lock {
 
   releaseLock(): void {
     if (this.#line.holder === this) this.endAcquisition(this.#line.acquisition);
-    else throw this.#closer === undefined || this.#callers > 0 ? notHeldError() : pooledError();
+    else throw this.#closer && this.#callers === 0 ? pooledError() : notHeldError();
   }
 
   acquire(options?: AcquireOptions): Promise<LockGuard> {
@@ -95,7 +95,7 @@ export class LineLock implements Lock {
   }
 
   #assertOpen(): void {
-    if (this.#closer !== undefined) throw pooledError();
+    if (this.#closer) throw pooledError();
   }
 
   #tryEnter(): boolean {
@@ -116,8 +116,8 @@ export class LineLock implements Lock {
   }
 
   #wait(waiter: Waiter, signal?: AbortSignalLike): Promise<unknown> {
-    if (this.#deadlines?.timeoutMilliseconds === 0) throw this.#timeoutError(0);
-    return waiter.wait(this.#deadlines, signal && Aborts.of(signal, LineLock.#endWait));
+    if (this.#deadlines?.timeoutMilliseconds === 0) throw this.#timeoutError();
+    return waiter.wait(this.#deadlines, signal && abortsOf(signal));
   }
 
   /**
@@ -193,37 +193,33 @@ export class LineLock implements Lock {
     if (this.#callers === 0) this.#closer?.admit(0);
   }
 
-  #timeoutError(timeoutMilliseconds: number): LockTimeoutError {
+  #timeoutError(): LockTimeoutError {
+    const {timeoutMilliseconds} = this.#deadlines as Deadlines;
     return new LockTimeoutError(timeoutMilliseconds, this.#line.timeoutDetails());
   }
 
-  static readonly #endWait = (waiter: Waiter, reason: unknown): void => {
-    const {lock} = waiter;
-    if (waiter === lock.#closer) {
-      lock.#closer = undefined;
+  /** The time of `waiter`, which came through this object, is over. */
+  expire(waiter: Waiter): void {
+    this.giveUp(waiter, this.#timeoutError());
+  }
+
+  /** Ends the wait of `waiter`, which came through this object. */
+  giveUp(waiter: Waiter, reason: unknown): void {
+    if (waiter === this.#closer) {
+      this.#closer = undefined;
     } else {
-      lock.#line.withdraw(waiter);
-      lock.#callerGone();
+      this.#line.withdraw();
+      this.#callerGone();
     }
     waiter.refuse(reason);
-  };
+  }
+}
 
-  /**
-   * What a lock, or several with the same timeout, are made with.
-   *
-   * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time.
-   */
-  static deadlines(timeoutMilliseconds: number | undefined): Deadlines | undefined {
-    if (timeoutMilliseconds === undefined) return undefined;
-    assertType(timeoutMilliseconds, 'number', 'timeoutMilliseconds to be a number');
-    if (!(timeoutMilliseconds >= 0)) {
-      throw new RangeError(
-        `Expected timeoutMilliseconds to be 0 or more, but got ${timeoutMilliseconds}.`,
-      );
-    }
-    if (timeoutMilliseconds === Infinity) return undefined;
-    return new Deadlines(timeoutMilliseconds, (waiter) => {
-      LineLock.#endWait(waiter, waiter.lock.#timeoutError(timeoutMilliseconds));
-    });
+/** Reports by rejecting what `call` throws. The two methods that are called most do it themselves: in them this takes a tenth. */
+export function attempt<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

@@ -1,6 +1,5 @@
-import type {Aborts} from './aborts.js';
-import type {Deadlines} from './deadlines.js';
 import {Guard} from './guard.js';
+import type {Limit} from './limit.js';
 import type {LineLock} from './lineLock.js';
 
 /** The task of a caller that waits for a guard. */
@@ -24,8 +23,8 @@ export class Waiter {
   /** When its wait ends, on the clock of `Deadlines`, which sets it. */
   deadline = 0;
 
-  #deadlines: Deadlines | undefined;
-  #aborts: Aborts | undefined;
+  #deadlines: Limit | undefined;
+  #aborts: Limit | undefined;
   #resolve: ((value: unknown) => void) | undefined;
 
   constructor(lock: LineLock, task?: unknown, args?: readonly unknown[]) {
@@ -39,7 +38,7 @@ export class Waiter {
   }
 
   /** It waits, until admitted or refused, for as long as these let it. */
-  wait(deadlines: Deadlines | undefined, aborts?: Aborts): Promise<unknown> {
+  wait(deadlines: Limit | undefined, aborts: Limit | undefined): Promise<unknown> {
     this.#deadlines = deadlines;
     this.#aborts = aborts;
     // First, because a signal that is not the platform's own may throw. It is not `waiting` yet: nobody may ask these for their
@@ -66,11 +65,11 @@ export class Waiter {
 
   #endWait(outcome: unknown): void {
     const resolve = this.#resolve;
-    if (resolve === undefined) return;
+    if (!resolve) return;
     this.#resolve = undefined;
-    this.#deadlines?.withdraw(this);
+    this.#deadlines?.withdraw();
     resolve(outcome);
     // Last, because a signal that is not the platform's own may throw.
-    this.#aborts?.withdraw(this);
+    this.#aborts?.withdraw();
   }
 }

@@ -1,5 +1,5 @@
 import {LockError, assertType, badTypeError} from '../errors.js';
-import type {Deadlines} from '../line/deadlines.js';
+import {deadlinesAfter, type Deadlines} from '../line/deadlines.js';
 import {LineLock} from '../line/lineLock.js';
 import type {SharedLock, SharedLockOptions} from '../types.js';
 import {createMemory, lineOf} from './lines.js';
@@ -55,7 +55,7 @@ export function createLock(
     assertType(onAbandoned, 'function', 'onAbandoned to be a function');
   }
   // Before anything is claimed in the memory.
-  const deadlines = LineLock.deadlines(timeoutMilliseconds);
+  const deadlines = deadlinesAfter(timeoutMilliseconds);
   const memory = 'buffer' in options ? memoryOf(options.buffer) : createMemory();
   return new AtomicsLock(memory, deadlines, onAbandoned);
 }
