@@ -1,5 +1,5 @@
 /** The goals: what the locks of this package have to reach, each against others in the same row of the same run. */
-import {NO_LOCK, PEERS, SHARED, VERSION_2} from './oneThread/peers.js';
+import {BARE_QUEUE, NO_LOCK, PEERS, SHARED, VERSION_2} from './oneThread/peers.js';
 import {
   FEW,
   has,
@@ -75,7 +75,7 @@ function oneThreadGoals(part: PartReader): Goal[] {
         };
       };
       return Object.entries(PEERS)
-        .filter(([lock, peer]) => lock !== OURS && has(peer, use, load))
+        .filter(([lock, peer]) => lock !== OURS && lock !== BARE_QUEUE && has(peer, use, load))
         .filter(([lock]) => lock !== NO_LOCK || load === UNCONTENDED)
         .map(([lock]) => against(lock));
     }),

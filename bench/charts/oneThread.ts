@@ -1,5 +1,5 @@
 /** The locks for one thread: nanoseconds a call, for ever more callers, without and with a timeout. */
-import {NO_LOCK} from '../oneThread/peers.js';
+import {FLOORS} from '../oneThread/peers.js';
 import {FEW, MANY, rowName, TRAITS, UNCONTENDED, USES, type Use} from '../oneThread/rows.js';
 import {OURS, PartReader, type Report} from '../support/report.js';
 import {chart, type Figure, type Group} from './panels.js';
@@ -31,7 +31,7 @@ const figures = (part: PartReader, use: Use): Figure[] =>
 
 function group(part: PartReader, lock: string): Group {
   if (lock === OURS) return 'ours';
-  if (lock === NO_LOCK) return 'floor';
+  if (FLOORS.includes(lock)) return 'floor';
   const traits = ['keepsContext', 'excludesAfterTimeout'];
   return traits.some((trait) => part.figure(TRAITS, lock, trait) === 0) ? 'flawed' : 'others';
 }

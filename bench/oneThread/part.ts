@@ -3,7 +3,7 @@ import {Child} from '../support/child.js';
 import {measureRows, type Row} from '../support/rounds.js';
 import type {Cell, Outcome} from '../support/report.js';
 import type {Question} from './child.js';
-import {NO_LOCK, PEERS, type Peer} from './peers.js';
+import {FLOORS, PEERS, type Peer} from './peers.js';
 import {has, heapRow, LOADS, rowName, TRAITS, USES} from './rows.js';
 
 const LIMIT_MILLISECONDS = 20_000;
@@ -20,7 +20,8 @@ function measureTraits(quick: boolean): Promise<Cell[]> {
   const row = (name: string, timeout: number | undefined, question: (lock: string) => Question) =>
     createRow(
       name,
-      (lock, peer) => lock !== NO_LOCK && (timeout === undefined || peer.hasTimeouts === true),
+      (lock, peer) =>
+        !FLOORS.includes(lock) && (timeout === undefined || peer.hasTimeouts === true),
       (lock) => createPeerChild().askOnce(question(lock)),
     );
   return measureRows(

@@ -16,6 +16,10 @@ const {Mutex, withTimeout} = createRequire(import.meta.url)('async-mutex') as ty
 
 export const VERSION_2 = '@databases/lock 2.1.0';
 export const NO_LOCK = 'no lock';
+/** What waiting in line costs at least: a queue of promises, without a timeout, a check or an error. */
+export const BARE_QUEUE = 'bare queue';
+/** What the others are to be seen beside. */
+export const FLOORS: readonly string[] = [NO_LOCK, BARE_QUEUE];
 export const SHARED = '@databases/lock/shared';
 
 export type Fn = () => unknown;
@@ -141,6 +145,21 @@ export const PEERS: Readonly<Record<string, Peer>> = {
 
   ...webLocks(),
 
+  [BARE_QUEUE]: {
+    withLock() {
+      const queue = new BareQueue();
+      return async (fn) => {
+        await queue.acquireLock();
+        try {
+          return await fn();
+        } finally {
+          queue.releaseLock();
+        }
+      };
+    },
+    acquireLock: () => byLock(new BareQueue()),
+  },
+
   [NO_LOCK]: {
     withLock: () => (fn) => fn(),
     byKey() {
@@ -171,6 +190,28 @@ function byLock(lock: {acquireLock(): Promise<void>; releaseLock(): void}): Run 
       lock.releaseLock();
     }
   };
+}
+
+class BareQueue {
+  #isHeld = false;
+  #waiting: (() => void)[] = [];
+  #head = 0;
+
+  acquireLock(): Promise<void> {
+    if (this.#isHeld) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#isHeld = true;
+    return Promise.resolve();
+  }
+
+  releaseLock(): void {
+    if (this.#head < this.#waiting.length) {
+      this.#waiting[this.#head++]?.();
+    } else {
+      this.#isHeld = false;
+      this.#waiting = [];
+      this.#head = 0;
+    }
+  }
 }
 
 function awaitLock(): Run {
