@@ -31,6 +31,7 @@ class Aborts extends Limit {
   };
 }
 
+/** Those who wait with `signal`. */
 export const abortsOf = (signal: AbortSignalLike): Aborts =>
   known.get(signal) ?? new Aborts(signal);
 
