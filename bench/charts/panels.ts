@@ -70,7 +70,12 @@ export function chart(
 
 function colours(rows: readonly PanelRow[], flaw: string) {
   const used = new Set(rows.flatMap(({figures}) => figures.map(({group}) => group)));
-  const names = {ours: 'this package', others: 'others', flawed: flaw, floor: 'no lock'};
+  const names = {
+    ours: 'this package',
+    others: 'others',
+    flawed: flaw,
+    floor: 'the floor: no lock, or a bare queue',
+  };
   const groups = (Object.keys(names) as Group[]).filter((group) => used.has(group));
   return {
     field: 'group',
