@@ -16,8 +16,8 @@ export abstract class Limit extends Queue {
     super.join(waiter);
   }
 
-  override withdraw(): void {
-    super.withdraw();
+  override withdraw(waiter: Waiter): void {
+    super.withdraw(waiter);
     if (this.length === 0) this.stop();
   }
 }

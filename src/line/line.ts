@@ -55,7 +55,7 @@ export class Line extends Queue {
     const next = this.first;
     this.holder = next?.lock;
     if (next) {
-      this.withdraw();
+      this.withdraw(next);
       next.admit(++this.acquisition);
     } else if (this.#inUse) {
       this.#inUse.size--;

@@ -66,9 +66,9 @@ export class LineLock implements Lock {
     try {
       const signal = signalOf(options);
       const guard = this.tryAcquire();
-      return guard === undefined
-        ? (this.#join(new Waiter(this, GUARD), signal) as Promise<LockGuard>)
-        : Promise.resolve(guard);
+      return guard
+        ? Promise.resolve(guard)
+        : (this.#join(new Waiter(this, GUARD), signal) as Promise<LockGuard>);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -208,7 +208,7 @@ export class LineLock implements Lock {
     if (waiter === this.#closer) {
       this.#closer = undefined;
     } else {
-      this.#line.withdraw();
+      this.#line.withdraw(waiter);
       this.#callerGone();
     }
     waiter.refuse(reason);

@@ -54,7 +54,7 @@ export class Waiter {
   admit(acquisition: number): void {
     const {lock, task, args} = this;
     this.acquisition = acquisition;
-    this.#endWait(args !== undefined ? this : task === GUARD ? new Guard(lock, acquisition) : task);
+    this.#endWait(args ? this : task === GUARD ? new Guard(lock, acquisition) : task);
   }
 
   /** It has left the line and will not get the lock. */
@@ -67,9 +67,9 @@ export class Waiter {
     const resolve = this.#resolve;
     if (!resolve) return;
     this.#resolve = undefined;
-    this.#deadlines?.withdraw();
+    this.#deadlines?.withdraw(this);
     resolve(outcome);
     // Last, because a signal that is not the platform's own may throw.
-    this.#aborts?.withdraw();
+    this.#aborts?.withdraw(this);
   }
 }

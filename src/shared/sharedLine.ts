@@ -163,8 +163,8 @@ export class SharedLine extends Line {
     if (this.holder === undefined && this.length === 1) this.#compete();
   }
 
-  override withdraw(): void {
-    super.withdraw();
+  override withdraw(waiter: Waiter): void {
+    super.withdraw(waiter);
     if (this.holder !== undefined || this.length > 0) return;
     this.#stopLooking();
     const left = this.#memory.withdraw(this.#slot, this.#ticket) ?? this.#memory.read();
@@ -208,7 +208,7 @@ export class SharedLine extends Line {
   #admitFirst(word: Word): void {
     const waiter = this.first;
     if (waiter === undefined) throw new Error('The line is empty. Please report this.');
-    super.withdraw();
+    super.withdraw(waiter);
     this.#hold(waiter.lock, word);
     waiter.admit(this.acquisition);
     this.#tell(waiter.lock, word);

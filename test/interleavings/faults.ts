@@ -98,7 +98,7 @@ export const faults: Record<string, readonly Edit[]> = {
     'if (this.holder !== undefined || this.length > 0) return false;',
     'if (this.holder !== undefined) return false;',
   ),
-  'stays-in-line-after-its-timeout': edit(LINE_LOCK, 'this.#line.withdraw();', ''),
+  'stays-in-line-after-its-timeout': edit(LINE_LOCK, 'this.#line.withdraw(waiter);', ''),
   'waits-for-who-never-comes': edit(
     LINE,
     'if (isReserved(word)) return age >= RESERVATION_MILLISECONDS;',
