@@ -130,3 +130,25 @@ test('callers who are served leave no heap behind while another waits for long',
   );
   t.is(output, 'no growth\nexit 0');
 });
+
+test('a waiter that was served is not kept, though others wait with the same timeout', async (t) => {
+  const output = await run(
+    `
+      const lock = createLock(1_000_000);
+      await lock.acquireLock();
+      let task = {};
+      const served = new WeakRef(task);
+      const waits = lock.acquireLock(task).then(() => undefined);
+      task = undefined;
+      for (let n = 0; n < 3; n++) lock.acquireLock().catch(() => {});
+      lock.releaseLock();
+      await waits;
+      await new Promise(setImmediate);
+      gc();
+      console.log(served.deref() === undefined ? 'gone' : 'kept', lock.pendingCount);
+      process.exit();
+    `,
+    '--expose-gc',
+  );
+  t.is(output, 'gone 3\nexit 0');
+});
