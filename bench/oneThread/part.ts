@@ -4,7 +4,7 @@ import {measureRows, type Row} from '../support/rounds.js';
 import type {Cell, Outcome} from '../support/report.js';
 import type {Question} from './child.js';
 import {FLOORS, PEERS, type Peer} from './peers.js';
-import {has, heapRow, LOADS, rowName, TRAITS, USES} from './rows.js';
+import {has, heapRow, LOADS, rowName, TRAITS, USES, type Use} from './rows.js';
 
 const LIMIT_MILLISECONDS = 20_000;
 
@@ -56,7 +56,8 @@ async function measureTimes(quick: boolean): Promise<Cell[]> {
     for (const child of children.values()) child.end();
   };
   const milliseconds = quick ? 10 : 60;
-  const uses = USES.filter(({way, isAsync}) => !quick || way === 'acquireLock' || isAsync);
+  const inQuick = ({way, isAsync}: Use) => isAsync || way === 'acquireLock' || way === 'lifetime';
+  const uses = USES.filter((use) => !quick || inQuick(use));
   const rows = uses.flatMap((use) =>
     LOADS.map((load) =>
       createRow(

@@ -35,6 +35,8 @@ export interface Peer {
   acquireLock?(): Run;
   /** The same, by whatever a call of `acquire` gives that releases it; by the lock where it gives nothing. */
   acquire?(): Run;
+  /** The same, with a lock for each call, which is pooled at its end, as `@databases/pg` does for each task and transaction. */
+  lifetime?(timeout?: number): Run;
 }
 
 /** Those that are compared with each other. */
@@ -61,6 +63,7 @@ export const PEERS: Readonly<Record<string, Peer>> = {
         }
       };
     },
+    lifetime: (timeout) => lifetime(() => createLock(timeout)),
   },
 
   [VERSION_2]: {
@@ -75,6 +78,7 @@ export const PEERS: Readonly<Record<string, Peer>> = {
       return (key, fn) => locks.withLock(key, fn);
     },
     acquireLock: () => byLock(version2.createLock()),
+    lifetime: (timeout) => lifetime(() => version2.createLock(timeout)),
   },
 
   'async-mutex': {
@@ -189,6 +193,19 @@ function byLock(lock: {acquireLock(): Promise<void>; releaseLock(): void}): Run 
     } finally {
       lock.releaseLock();
     }
+  };
+}
+
+function lifetime(create: () => version2.Lock): Run {
+  return async (fn) => {
+    const lock = create();
+    await lock.acquireLock();
+    try {
+      fn();
+    } finally {
+      lock.releaseLock();
+    }
+    await lock.pool();
   };
 }
 

@@ -4,7 +4,7 @@ import type {Peer} from './peers.js';
 /** How a caller uses the lock: the tables. */
 export interface Use {
   readonly name: string;
-  readonly way: 'withLock' | 'acquireLock' | 'acquire';
+  readonly way: 'withLock' | 'acquireLock' | 'acquire' | 'lifetime';
   readonly isAsync: boolean;
   readonly timeout?: number;
 }
@@ -16,6 +16,13 @@ export const USES: readonly Use[] = [
   {name: 'synchronous function, 30 s timeout', way: 'withLock', isAsync: false, timeout: 30_000},
   {name: 'acquire and release the lock', way: 'acquireLock', isAsync: false},
   {name: 'acquire a guard and release it', way: 'acquire', isAsync: false},
+  {name: 'create, acquire, release and pool a lock', way: 'lifetime', isAsync: false},
+  {
+    name: 'create, acquire, release and pool a lock, 30 s timeout',
+    way: 'lifetime',
+    isAsync: false,
+    timeout: 30_000,
+  },
 ];
 
 /** How many there are who call at the same time, or keys with one caller each: the columns. */
@@ -40,8 +47,10 @@ export const LOADS: readonly Load[] = [UNCONTENDED, FEW, MANY, KEYS];
 
 export const rowName = (use: Use, {name}: Load) => `${use.name}: ${name}`;
 
-export function has(peer: Peer, use: Use, {of}: Load): boolean {
+export function has(peer: Peer, use: Use, {of, count}: Load): boolean {
   if (use.timeout !== undefined && !peer.hasTimeouts) return false;
+  // Nobody meets anybody at a lock of their own.
+  if (use.way === 'lifetime' && count > 1) return false;
   if (use.way !== 'withLock') return peer[use.way] !== undefined && of === 'callers';
   return of === 'callers' || peer.byKey !== undefined;
 }
