@@ -26,21 +26,31 @@ export type LockErrorCode =
 /**
  * What every lock of this package fails with by itself. Bad arguments are a `TypeError` or a `RangeError`, and what a
  * caller's own function, signal or store fails with comes through as it is.
+ *
+ * Its `cause` repeats what the error's own properties say, as far as it can be cloned: an error that
+ * crosses a thread, out of a Piscina task for example, keeps `message`, `stack` and `cause` and nothing else.
  */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
   declare readonly code: LockErrorCode;
 
-  constructor(code: LockErrorCode, message: string) {
-    super(message);
-    this.code = code;
+  constructor(code: LockErrorCode, message: string, facts: LockErrorFacts = {}) {
+    const {key, ...others} = facts;
+    // Objects may be cloneable or not; the others of these never are.
+    const isCloneable = !/object|function|symbol/.test(typeof key);
+    super(message, {cause: {code, ...(isCloneable ? facts : others)}});
+    Object.assign(this, {code}, facts);
   }
 }
 
-/** What else a lock tells about a wait that ended, each a property of the error. */
+/** What a lock tells about a wait that ended, each a property of the error. */
 export interface LockTimeoutDetails {
   readonly key?: unknown;
   readonly ownerThreadId?: number | undefined;
+}
+
+interface LockErrorFacts extends LockTimeoutDetails {
+  readonly timeoutMilliseconds?: number;
 }
 
 /** A caller, or `pool()`, waited for `timeoutMilliseconds` and waits no more; nobody else is affected. */
@@ -60,14 +70,36 @@ export class LockTimeoutError extends LockError {
   declare readonly ownerThreadId?: number | undefined;
 
   constructor(timeoutMilliseconds: number, details?: LockTimeoutDetails) {
-    super('ERR_LOCK_TIMEOUT', `Timed out waiting for lock after ${timeoutMilliseconds}ms`);
-    this.timeoutMilliseconds = timeoutMilliseconds;
-    Object.assign(this, details);
+    super('ERR_LOCK_TIMEOUT', `Timed out waiting for lock after ${timeoutMilliseconds}ms`, {
+      timeoutMilliseconds,
+      ...details,
+    });
   }
 }
 
-export const notHeldError = () =>
-  new LockError('ERR_LOCK_NOT_HELD', 'Cannot release a lock that is not held.');
+/** `what` completes the sentence "... is not held". */
+const notHeldError = (what: string) => new LockError('ERR_LOCK_NOT_HELD', what);
+
+export const nothingHeldError = () =>
+  notHeldError(
+    'Cannot release a lock that is not held. ' +
+      'Call releaseLock exactly once for each acquireLock that resolved.',
+  );
+
+export const heldElsewhereError = (where: string) =>
+  notHeldError(`Cannot release a lock that is not held here: ${where}.`);
+
+export const releasedUnderCallError = () =>
+  notHeldError(
+    'The lock was released before the function of withLock was done. ' +
+      'Do not call releaseLock for withLock, which releases by itself.',
+  );
+
+export const releasedUnderGuardError = () =>
+  notHeldError(
+    'The lock of this guard was released before. ' +
+      'Do not call releaseLock for a guard: release the guard.',
+  );
 
 export const pooledError = () =>
   new LockError('ERR_LOCK_POOLED', 'Cannot call Lock after returning the object to the pool.');
@@ -79,16 +111,42 @@ export const badValueError = (
   came: string | number,
 ) => new Type(`Expected ${expected}, but got ${came}.`);
 
-/** What came is named by its type. */
-export const badTypeError = (expected: string, came: unknown) =>
-  badValueError(TypeError, expected, came === null ? 'null' : typeof came);
+const typeOf = (value: unknown): string => (value === null ? 'null' : typeof value);
 
-/** @throws {@link badTypeError} if `value` is not of the type, or `null` */
+/** What an object calls itself, `Int32Array` or `AbortSignal` or `Lock` say; of anything else the type. */
+const nameOf = (value: unknown): string => {
+  const tag = {}.toString.call(value).slice(8, -1);
+  return typeof value !== 'object' || value === null || tag === 'Object' ? typeOf(value) : tag;
+};
+
+/** @param hint what to write, where a slip is likely */
+export const badTypeError = (expected: string, came: unknown, hint = '') =>
+  new TypeError(`Expected ${expected}, but got ${nameOf(came)}.${hint}`);
+
+/** @throws `TypeError` if `value` is not of the type, or `null` */
 export function assertType(
   value: unknown,
   type: 'boolean' | 'function' | 'number' | 'object',
   expected: string,
   came: unknown = value,
 ): void {
-  if (typeof value !== type || value === null) throw badTypeError(expected, came);
+  if (typeof value !== type || value === null) {
+    throw badValueError(TypeError, expected, typeOf(came));
+  }
+}
+
+/**
+ * @param usage how the call is written, with the options that there are
+ * @throws `TypeError` if `options` is no object, or has a key that is not among `known`
+ */
+export function assertOptions(options: unknown, usage: string, known: readonly string[]): void {
+  const expected = 'options to be an object';
+  assertType(options, 'object', expected);
+  // What has a name of its own is a value without its braces.
+  if (nameOf(options) !== 'object') throw badTypeError(expected, options, ` Write ${usage}.`);
+  for (const key in options as object) {
+    if (!known.includes(key)) {
+      throw badValueError(TypeError, `options as in ${usage}`, `"${key}"`);
+    }
+  }
 }

@@ -15,6 +15,7 @@ export type {LockErrorCode} from './errors.js';
 export type {
   AbortSignalLike,
   AcquireOptions,
+  BasicLock,
   Lock,
   LockGuard,
   LocksByKey,

@@ -8,8 +8,11 @@
  *
  * Methods that return a promise report every error by rejecting. A wait that ends early takes
  * nothing with it: the holder keeps the lock and the others their places.
+ *
+ * These are the methods that `Lock` had in 2.1.0: the type for code that makes locks of its own, such as a mock or a decorator,
+ * and for code that takes such locks beside real ones.
  */
-export interface Lock {
+export interface BasicLock {
   /**
    * Acquires the lock, calls `fn(...args)`, and releases the lock once `fn` has returned or thrown and
    * the promise (or other thenable) that it returned, if any, has settled.
@@ -71,19 +74,34 @@ export interface Lock {
   releaseLock(): void;
 
   /**
+   * Retires this lock object for good. Calls that come after this one fail; those that came before are
+   * served first, then the promise resolves. Never necessary: a lock that is no longer used is
+   * garbage collected like anything else.
+   *
+   * @throws (rejects with) `LockTimeoutError` when earlier callers were not done within the lock's
+   *   `timeoutMilliseconds`. The object is then usable again.
+   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, when it was called before.
+   */
+  pool(): Promise<void>;
+}
+
+/** What every lock of this package is: a {@link BasicLock} that also gives guards, takes signals, and tells its state. */
+export interface Lock extends BasicLock {
+  /**
    * Acquires the lock, and resolves to a guard that releases it. It queues in one line with
    * {@link withLock} and {@link acquireLock}.
    *
-   * @throws (rejects with) `signal.reason` when `options.signal` tells the lock that it aborts before the lock is acquired, or
-   *   had aborted before the call, also if the lock is free or retired. The caller has then left the line, and the others keep
-   *   their places. Once you have the guard, the signal has no effect.
+   * @throws (rejects with) `signal.reason` when `options.signal` aborts before this promise has settled, or had aborted before
+   *   the call, even if the lock is free or retired; an `AbortError` where the signal has no reason. The caller has then left
+   *   the line, and the others keep their places. Once you have the guard, the signal has no effect.
    * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
    *   `timeoutMilliseconds`, counted from this call.
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
-   * @throws (rejects with) `TypeError` when the options are not an object or the signal is not an `AbortSignal`.
+   * @throws (rejects with) `TypeError` when the options are not an object, have an unknown name, or the signal is not
+   *   an `AbortSignal`.
    *
    * @example
-   * using guard = await lock.acquire({signal: AbortSignal.timeout(500)});
+   * using _guard = await lock.acquire({signal: AbortSignal.timeout(500)});
    * await write(); // the lock is released at the end of the block
    */
   acquire(options?: AcquireOptions): Promise<LockGuard>;
@@ -105,17 +123,6 @@ export interface Lock {
 
   /** How many callers wait in line, in this thread. The holder is not one of them. */
   readonly pendingCount: number;
-
-  /**
-   * Retires this lock object for good. Calls that come after this one fail; those that came before are
-   * served first, then the promise resolves. Never necessary: a lock that is no longer used is
-   * garbage collected like anything else.
-   *
-   * @throws (rejects with) `LockTimeoutError` when earlier callers were not done within the lock's
-   *   `timeoutMilliseconds`. The object is then usable again.
-   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, when it was called before.
-   */
-  pool(): Promise<void>;
 }
 
 export interface AcquireOptions {
@@ -129,14 +136,15 @@ export interface AcquireOptions {
  */
 export interface AbortSignalLike {
   readonly aborted: boolean;
-  readonly reason: unknown;
+  /** Where there is none, an `AbortError` takes its place. */
+  readonly reason?: unknown;
   addEventListener(type: 'abort', listener: () => void): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
 /** `Symbol.dispose` where the language's types, as the reader of these declarations has them, know it. */
-type DisposeSymbol = SymbolConstructor extends {readonly dispose: infer Dispose extends symbol}
-  ? Dispose
+type DisposeSymbol<Symbols = SymbolConstructor> = Symbols extends {readonly dispose: symbol}
+  ? Symbols['dispose']
   : never;
 
 /**
@@ -146,6 +154,7 @@ type DisposeSymbol = SymbolConstructor extends {readonly dispose: infer Dispose 
 export interface LockGuard extends Readonly<Record<DisposeSymbol, () => void>> {
   /**
    * Releases the lock and hands it to the next in line. Every call but the first does nothing, whoever holds the lock by then.
+   * It works on its own, as in `work().finally(guard.release)`.
    *
    * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, at the first call, when somebody called `releaseLock` under the
    *   guard. Nobody else's lock is touched.

@@ -2,10 +2,12 @@
 import {execFile} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile} from 'node:fs/promises';
-import {tmpdir} from 'node:os';
+import {availableParallelism, tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
+import {build} from 'esbuild';
+import pLimit from 'p-limit';
 import ts from 'typescript';
 
 interface Entry {
@@ -16,7 +18,7 @@ interface Entry {
   /** In test/package: exports an async function that is called with the entry's exports. */
   readonly program: string;
   /** In test/package: TypeScript that uses the entry's types. */
-  readonly consumer: string;
+  readonly consumers: readonly string[];
   /** Everything but its own files that it may import. */
   readonly imports: readonly string[];
 }
@@ -34,7 +36,7 @@ const ENTRIES: readonly Entry[] = [
       'getLocksByKey',
     ],
     program: 'program.cjs',
-    consumer: 'consumer.ts',
+    consumers: ['consumer.ts', 'basicLockConsumer.ts'],
     imports: [],
   },
   {
@@ -42,8 +44,8 @@ const ENTRIES: readonly Entry[] = [
     file: 'shared/index',
     exports: ['LockError', 'LockTimeoutError', 'createLock'],
     program: 'sharedProgram.cjs',
-    consumer: 'sharedConsumer.ts',
-    imports: ['node:worker_threads'],
+    consumers: ['sharedConsumer.ts'],
+    imports: [],
   },
 ];
 
@@ -55,46 +57,95 @@ const TARBALL_FILES = [
   /^dist\/(esm|commonjs)\/(package\.json|.+\.js|.+\.d\.ts)$/,
 ];
 
-const COMPILERS = [
+interface Compiler {
+  readonly name: string;
+  readonly package: 'typescript' | 'typescript-4.1';
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What the language itself declares, in the newest version that the compiler knows. */
+  readonly language: string;
+  readonly extensions: readonly string[];
+}
+
+const CURRENT = {
+  package: 'typescript',
+  options: {target: 'es2022', exactOptionalPropertyTypes: true},
+  language: 'es2022',
+} as const;
+
+const COMPILERS: readonly Compiler[] = [
   {
+    ...CURRENT,
     name: 'module nodenext',
-    options: {module: 'nodenext', moduleResolution: 'nodenext'},
+    options: {...CURRENT.options, module: 'nodenext', moduleResolution: 'nodenext'},
     // An ES module and a CommonJS one: each reads other declarations.
     extensions: ['.mts', '.cts'],
   },
   {
+    ...CURRENT,
     name: 'module commonjs with node10 resolution',
-    options: {module: 'commonjs', moduleResolution: 'node10'},
+    options: {...CURRENT.options, module: 'commonjs', moduleResolution: 'node10'},
     extensions: ['.ts'],
   },
   {
+    ...CURRENT,
     name: 'module esnext with bundler resolution',
-    options: {module: 'esnext', moduleResolution: 'bundler'},
+    options: {...CURRENT.options, module: 'esnext', moduleResolution: 'bundler'},
     extensions: ['.ts'],
   },
 ];
 
+/** The oldest that the declarations of 2.1.0 compiled with. It does not know `using`. */
+const OLDEST_COMPILER: Compiler = {
+  name: 'TypeScript 4.1',
+  package: 'typescript-4.1',
+  options: {target: 'es2020', module: 'commonjs', moduleResolution: 'node'},
+  language: 'es2020',
+  extensions: ['.ts'],
+};
+
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const fixtures = path.join(repository, 'test/package');
 
-/** The examples of the README, each with the heading that it stands below, and with what it says that it prints. */
-const README_EXAMPLES = readFileSync(path.join(repository, 'README.md'), 'utf8')
+interface Example {
+  readonly language: string;
+  readonly code: string;
+  /** The heading that it stands below. */
+  readonly heading: string;
+  /** The lines that it says it prints. */
+  readonly prints: readonly string[];
+  /** What it prints without the lock, if that section says so. */
+  readonly printsWithout: string | undefined;
+}
+
+const README_EXAMPLES: readonly Example[] = readFileSync(path.join(repository, 'README.md'), 'utf8')
   .split(/^#+ /m)
   .flatMap((section) => {
     const [heading = ''] = section.split('\n', 1);
-    return [...section.matchAll(/^```js\n(.*?)^```/gms)].map(([, code = '']) => ({
-      heading,
-      code,
-      prints: [...code.matchAll(/console\.log.*; \/\/ (.*)$/gm)].map(([, line]) => line),
-    }));
+    const printsWithout = /^Without the locks? it prints (`.*?`|less than \d+)/m.exec(section)?.[1];
+    return [...section.matchAll(/^```(js|ts)\n(.*?)^```/gms)].map(
+      ([, language = '', code = '']) => ({
+        language,
+        code,
+        heading,
+        prints: [...code.matchAll(/console\.log.*; \/\/ (.*)$/gm)].flatMap(
+          ([, line]) => line ?? [],
+        ),
+        printsWithout,
+      }),
+    );
   });
-const tsc = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
+
+/** The ending of its file says whether it imports or requires. */
+const endingOf = ({language, code}: Example) =>
+  `${code.startsWith('import ') ? 'm' : 'c'}${language}`;
 
 let temporary: string;
 let project: string;
 let installed: string;
 /** Below the project, beside what the README says to install for its examples. */
 let readme: string;
+/** There a package of the same name is installed that locks nothing. */
+let withoutLock: string;
 
 test.before('pack and install', async (t) => {
   t.timeout(120_000);
@@ -123,11 +174,20 @@ test.before('pack and install', async (t) => {
     path.join(repository, 'node_modules/piscina'),
     path.join(readme, 'node_modules/piscina'),
   );
+
+  withoutLock = path.join(temporary, 'withoutLock');
+  const noLock = path.join(withoutLock, 'node_modules/@databases/lock');
+  await mkdir(noLock, {recursive: true});
+  await cp(path.join(fixtures, 'noLock.cjs'), path.join(noLock, 'noLock.cjs'));
+  await writeFile(
+    path.join(noLock, 'package.json'),
+    JSON.stringify({exports: {'.': './noLock.cjs', './shared': './noLock.cjs'}}),
+  );
 });
 
 test.after.always('clean up', () => rm(temporary, {recursive: true, force: true}));
 
-for (const {specifier, file, exports, program, consumer, imports} of ENTRIES) {
+for (const {specifier, file, exports, program, consumers, imports} of ENTRIES) {
   test(`${specifier} gives the same names by import and by require, and works by both`, async (t) => {
     t.deepEqual(
       await runScript(`
@@ -149,11 +209,24 @@ for (const {specifier, file, exports, program, consumer, imports} of ENTRIES) {
     );
   });
 
-  for (const compiler of COMPILERS) {
+  for (const compiler of [...COMPILERS, OLDEST_COMPILER]) {
     test(`the types of ${specifier} compile without any but the language's own, with ${compiler.name}`, async (t) => {
-      await t.notThrowsAsync(compile(compiler, [consumer], ['es2022']));
+      await t.notThrowsAsync(compile(compiler, consumers));
     });
   }
+
+  test(`an import of ${specifier} that nothing uses leaves nothing in a bundle`, async (t) => {
+    const bundle = (contents: string) =>
+      build({
+        stdin: {contents, resolveDir: project},
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        write: false,
+      }).then(({outputFiles: [file]}) => file?.text);
+    t.is(await bundle(`import {createLock} from '${specifier}';`), '');
+    t.not(await bundle(`export {createLock} from '${specifier}';`), '');
+  });
 
   test(`${specifier} imports nothing but ${[...imports, 'files of its own'].join(', ')}`, async (t) => {
     for (const build of ['dist/esm', 'dist/commonjs']) {
@@ -165,22 +238,25 @@ for (const {specifier, file, exports, program, consumer, imports} of ENTRIES) {
 
 for (const compiler of COMPILERS) {
   test(`guards can be declared by using, with ${compiler.name}`, async (t) => {
-    const lib = ['es2022', 'esnext.disposable', 'dom'];
-    await t.notThrowsAsync(compile(compiler, ['usingConsumer.ts'], lib));
-  });
-
-  test(`the documented TypeScript examples compile as they stand, with ${compiler.name}`, async (t) => {
-    const examples = DOCUMENTED.map((name) => `documented/${name}.ts`);
-    // They use setTimeout, which the DOM's types declare, too.
-    await t.notThrowsAsync(compile(compiler, examples, ['es2022', 'dom']));
+    await t.notThrowsAsync(compile(compiler, ['usingConsumer.ts'], ['esnext.disposable', 'dom']));
   });
 }
 
-for (const [index, {heading, code, prints}] of README_EXAMPLES.entries()) {
-  const isModule = code.startsWith('import ');
-  const kind = isModule ? 'by import' : 'by require';
+for (const compiler of [...COMPILERS, OLDEST_COMPILER]) {
+  test(`the documented TypeScript examples compile as they stand, with ${compiler.name}`, async (t) => {
+    const examples = DOCUMENTED.map((name) => `documented/${name}.ts`);
+    // They use setTimeout, which the DOM's types declare, too.
+    await t.notThrowsAsync(compile(compiler, examples, ['dom']));
+  });
+}
+
+for (const [index, example] of README_EXAMPLES.entries()) {
+  const {language, code, heading, prints, printsWithout} = example;
+  const file = `example-${index + 1}.${endingOf(example)}`;
+  const kind = endingOf(example) === 'mjs' ? 'by import' : 'by require';
+  if (language !== 'js') continue;
+
   test(`the README's example ${index + 1}, ${heading}, prints what it says, ${kind}`, async (t) => {
-    const file = `example-${index + 1}.${isModule ? 'mjs' : 'cjs'}`;
     await writeFile(path.join(readme, file), code);
     const printed = (await run(readme, process.execPath, [file])).split('\n');
     t.deepEqual(
@@ -188,7 +264,47 @@ for (const [index, {heading, code, prints}] of README_EXAMPLES.entries()) {
       prints,
     );
   });
+
+  if (printsWithout === undefined) continue;
+  test(`the README's example ${index + 1}, ${heading}, prints ${printsWithout} without the lock, ${kind}`, async (t) => {
+    // Longer than it takes until all threads have started.
+    const slower = code.replace('setTimeout(resolve, 1)', 'setTimeout(resolve, 10)');
+    await writeFile(path.join(withoutLock, file), slower);
+    const printed = (await run(withoutLock, process.execPath, [file])).trim();
+    const [, limit] = /^less than (\d+)$/.exec(printsWithout) ?? [];
+    if (limit === undefined) t.is(`\`${printed}\``, printsWithout);
+    else t.true(Number(printed) < Number(limit), printed);
+  });
 }
+
+test("the README's examples pass the strict checks of TypeScript, and use each of their variables", async (t) => {
+  const directory = path.join(readme, 'types');
+  await mkdir(directory);
+  const files = await Promise.all(
+    README_EXAMPLES.map(async (example, index) => {
+      const file = `example-${index + 1}.${endingOf(example)}`;
+      await writeFile(path.join(directory, file), example.code);
+      return file;
+    }),
+  );
+  const compilerOptions = {
+    target: 'es2022',
+    lib: ['es2022', 'esnext.disposable'],
+    module: 'nodenext',
+    types: ['node'],
+    typeRoots: [path.join(repository, 'node_modules/@types')],
+    strict: true,
+    noUnusedLocals: true,
+    allowJs: true,
+    checkJs: true,
+    // JavaScript does not tell the types of parameters.
+    noImplicitAny: false,
+    skipLibCheck: true,
+    noEmit: true,
+  };
+  await writeFile(path.join(directory, 'tsconfig.json'), JSON.stringify({compilerOptions, files}));
+  await t.notThrowsAsync(runCompiler('typescript', directory));
+});
 
 test('the documented require example of createLock counts two calls made at once', async (t) => {
   const results = await runScript(`
@@ -245,11 +361,15 @@ async function runScript(script: string): Promise<unknown> {
   return JSON.parse(await run(project, process.execPath, [`--input-type=${type}`, '-e', script]));
 }
 
-/** Compiles files of test/package in the project, each as every kind of module the compiler has. */
+/**
+ * Compiles files of test/package in the project, each as every kind of module the compiler has.
+ *
+ * @param lib what they use beside the language's own
+ */
 async function compile(
-  compiler: (typeof COMPILERS)[number],
+  compiler: Compiler,
   sources: readonly string[],
-  lib: readonly string[],
+  lib: readonly string[] = [],
 ): Promise<void> {
   const directory = await mkdtemp(path.join(project, 'compile-'));
   const files: string[] = [];
@@ -262,16 +382,22 @@ async function compile(
   }
   const compilerOptions = {
     ...compiler.options,
-    target: 'es2022',
-    lib,
+    lib: [compiler.language, ...lib],
     types: [],
     strict: true,
-    exactOptionalPropertyTypes: true,
     skipLibCheck: false,
     noEmit: true,
   };
   await writeFile(path.join(directory, 'tsconfig.json'), JSON.stringify({compilerOptions, files}));
-  await run(directory, process.execPath, [tsc, '-p', '.']);
+  await runCompiler(compiler.package, directory);
+}
+
+/** All at once they would take so long that none is done in time. */
+const compilersAtATime = pLimit(availableParallelism());
+
+function runCompiler(name: Compiler['package'], directory: string): Promise<string> {
+  const tsc = fileURLToPath(import.meta.resolve(`${name}/bin/tsc`));
+  return compilersAtATime(() => run(directory, process.execPath, [tsc, '-p', '.']));
 }
 
 /** What a compiled file and all files of its own that it loads import from elsewhere. */

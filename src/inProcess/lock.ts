@@ -1,3 +1,4 @@
+import {badTypeError} from '../errors.js';
 import {deadlinesAfter} from '../line/deadlines.js';
 import {Line} from '../line/line.js';
 import {LineLock} from '../line/lineLock.js';
@@ -8,12 +9,18 @@ import type {Lock} from '../types.js';
  *
  * @param timeoutMilliseconds how long a caller waits for the lock. Without it, or with `Infinity`, for
  *   ever; with `0`, not at all.
- * @throws `TypeError` when `timeoutMilliseconds` is not a number, `RangeError` when it is negative or NaN.
+ * @throws `TypeError` when `timeoutMilliseconds` is not a number, or when there is another argument; `RangeError` when the
+ *   timeout is negative or NaN.
  *
  * @example
  * const lock = createLock(30_000);
  * await lock.withLock(async () => { await onlyOneAtATime(); });
  */
-export function createLock(timeoutMilliseconds?: number): Lock {
+export function createLock(timeoutMilliseconds?: number): Lock;
+export function createLock(timeoutMilliseconds?: number, other?: unknown): Lock {
+  if (other !== undefined) {
+    const hint = " A buffer is for createLock of '@databases/lock/shared'.";
+    throw badTypeError('createLock(timeoutMilliseconds) without another argument', other, hint);
+  }
   return new LineLock(new Line(), deadlinesAfter(timeoutMilliseconds));
 }

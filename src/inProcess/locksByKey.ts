@@ -1,17 +1,21 @@
-import {assertType} from '../errors.js';
+import {assertOptions, assertType} from '../errors.js';
+import {createMap} from '../intrinsics.js';
 import {deadlinesAfter} from '../line/deadlines.js';
 import {Line, type LocksInUse} from '../line/line.js';
 import {attempt, LineLock} from '../line/lineLock.js';
+import {INSPECT, SELF, selfOf} from '../line/self.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
 
 class LocksInStore<TKey> implements LocksByKey<TKey> {
+  readonly [SELF]: LocksInStore<TKey>;
   readonly #inUse: LocksInUse & {readonly store: Store<TKey>};
   /** The same for all keys, and so one timer for all of them. */
   readonly #deadlines;
 
   constructor(store: Store<TKey>, timeoutMilliseconds: number | undefined) {
+    this[SELF] = this;
     this.#inUse = {store, size: 0};
     this.#deadlines = deadlinesAfter(timeoutMilliseconds);
   }
@@ -21,41 +25,51 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
     fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
     ...args: TArgs
   ): Promise<TResult> {
-    return attempt(() => this.#lockOf(key).withLock(fn, ...args));
+    return attempt(() => LocksInStore.#lockOf(this, key).withLock(fn, ...args));
   }
 
   acquireLock(key: TKey): Promise<void>;
   acquireLock<T>(key: TKey, task: T): Promise<T>;
   acquireLock(key: TKey, task?: unknown): Promise<unknown> {
-    return attempt(() => this.#lockOf(key).acquireLock(task));
+    return attempt(() => LocksInStore.#lockOf(this, key).acquireLock(task));
   }
 
   releaseLock(key: TKey): void {
-    this.#lockOf(key).releaseLock();
+    LocksInStore.#lockOf(this, key).releaseLock();
   }
 
   acquire(key: TKey, options?: AcquireOptions): Promise<LockGuard> {
-    return attempt(() => this.#lockOf(key).acquire(options));
+    return attempt(() => LocksInStore.#lockOf(this, key).acquire(options));
   }
 
   tryAcquire(key: TKey): LockGuard | undefined {
-    return this.#lockOf(key).tryAcquire();
+    return LocksInStore.#lockOf(this, key).tryAcquire();
   }
 
   isLocked(key: TKey): boolean {
-    return this.#lockOf(key).isLocked;
+    return LocksInStore.#lockOf(this, key).isLocked;
   }
 
   pendingCount(key: TKey): number {
-    return this.#lockOf(key).pendingCount;
+    return LocksInStore.#lockOf(this, key).pendingCount;
   }
 
   get size(): number {
-    return this.#inUse.size;
+    return selfOf<LocksInStore<TKey>>(this).#inUse.size;
   }
 
-  #lockOf(key: TKey): Lock {
-    return this.#inUse.store.get(key) ?? new LineLock(new Line(this.#inUse, key), this.#deadlines);
+  get [Symbol.toStringTag](): string {
+    return 'LocksByKey';
+  }
+
+  [INSPECT](): string {
+    return `LocksByKey { ${this.size} held }`;
+  }
+
+  static #lockOf<TKey>(receiver: LocksInStore<TKey>, key: TKey): Lock {
+    const locks = selfOf<LocksInStore<TKey>>(receiver);
+    const inUse = locks.#inUse;
+    return inUse.store.get(key) ?? new LineLock(new Line(inUse, key), locks.#deadlines);
   }
 }
 
@@ -74,8 +88,11 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
 export function createLocksByKey<TKey = unknown>(
   options: LocksByKeyOptions<TKey> = {},
 ): LocksByKey<TKey> {
-  assertType(options, 'object', 'options to be an object');
-  const {store = new Map<TKey, Lock>(), timeoutMilliseconds} = options;
+  assertOptions(options, 'createLocksByKey({timeoutMilliseconds, store})', [
+    'timeoutMilliseconds',
+    'store',
+  ]);
+  const {store = createMap<TKey, Lock>(), timeoutMilliseconds} = options;
   for (const method of ['get', 'set', 'delete'] as const) {
     const came = (store as Partial<typeof store> | null)?.[method];
     assertType(came, 'function', `store.${method} to be a function`);

@@ -1,4 +1,4 @@
-import {assertType} from '../errors.js';
+import {assertOptions, assertType} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions} from '../types.js';
 import {Limit} from './limit.js';
 
@@ -11,6 +11,7 @@ const known = new WeakMap<AbortSignalLike, Aborts>();
  */
 class Aborts extends Limit {
   readonly #signal: AbortSignalLike;
+  #isListening = false;
 
   constructor(signal: AbortSignalLike) {
     super();
@@ -19,15 +20,19 @@ class Aborts extends Limit {
   }
 
   protected start(): void {
+    if (this.#isListening) return;
     this.#signal.addEventListener('abort', this.#onAbort);
+    this.#isListening = true;
   }
 
   protected stop(): void {
+    if (!this.#isListening) return;
+    this.#isListening = false;
     this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
   readonly #onAbort = (): void => {
-    for (let waiter; (waiter = this.first);) waiter.lock.giveUp(waiter, this.#signal.reason);
+    for (let waiter; (waiter = this.first);) waiter.lock.giveUp(waiter, reasonOf(this.#signal));
   };
 }
 
@@ -35,10 +40,16 @@ class Aborts extends Limit {
 export const abortsOf = (signal: AbortSignalLike): Aborts =>
   known.get(signal) ?? new Aborts(signal);
 
+/** What a caller of a signal that has aborted is rejected with. Polyfills have signals without a reason. */
+export const reasonOf = ({reason}: AbortSignalLike): unknown =>
+  reason === undefined
+    ? Object.assign(new Error('The operation was aborted.'), {name: 'AbortError'})
+    : reason;
+
 /** @throws `TypeError` if the options are none, or their signal lacks what an `AbortSignal` has; its reason if it has aborted */
 export function signalOf(options: AcquireOptions | undefined): AbortSignalLike | undefined {
   if (options === undefined) return undefined;
-  assertType(options, 'object', 'options to be an object');
+  assertOptions(options, 'acquire({signal})', ['signal']);
   const {signal} = options;
   if (signal === undefined) return undefined;
   const {aborted, addEventListener, removeEventListener} = (signal as typeof signal | null) ?? {};
@@ -46,6 +57,6 @@ export function signalOf(options: AcquireOptions | undefined): AbortSignalLike |
   assertType(aborted, 'boolean', expected, signal);
   assertType(addEventListener, 'function', expected, signal);
   assertType(removeEventListener, 'function', expected, signal);
-  if (aborted) throw signal.reason;
+  if (aborted) throw reasonOf(signal);
   return signal;
 }

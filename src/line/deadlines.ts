@@ -1,4 +1,5 @@
 import {assertType, badValueError} from '../errors.js';
+import {currentTimers, hostTimers, outside, type Timers} from '../intrinsics.js';
 import {Limit} from './limit.js';
 import type {Waiter} from './waiter.js';
 
@@ -6,40 +7,83 @@ import type {Waiter} from './waiter.js';
 const LONGEST_TIMER = 2_147_483_647;
 
 /**
- * The waiters that share one timeout, and the one timer that ends their waits.
+ * What ends the waits that have the same timeout.
  *
- * Because the timeout is the same, they stand in the order of their deadlines.
+ * It goes by the timers of the moment in which a wait begins. In a test these may be fake ones, and what is left over from
+ * them must not touch the waits under others.
  */
-export class Deadlines extends Limit {
-  declare readonly timeoutMilliseconds: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+export class Deadlines {
+  readonly timeoutMilliseconds: number;
+  /** Made when somebody waits: many locks never have a waiter. */
+  #shared: SharedTimer | undefined;
 
   constructor(timeoutMilliseconds: number) {
-    super();
     this.timeoutMilliseconds = timeoutMilliseconds;
   }
 
+  /** The limit of a wait that begins now. */
+  limit(): Limit {
+    if (this.#shared?.isOf(setTimeout)) return this.#shared;
+    const timers = setTimeout === hostTimers.set ? hostTimers : currentTimers();
+    const limit = new SharedTimer(this.timeoutMilliseconds, timers);
+    // Where only one of timers and clock is fake, nothing tells how far apart two waits began. So each has its own timer.
+    const isConsistent = (timers.set === hostTimers.set) === (timers.clock === hostTimers.clock);
+    if (isConsistent) this.#shared = limit;
+    return limit;
+  }
+}
+
+/**
+ * The waiters that one timer serves, in the order of their deadlines: their timeout is the same.
+ */
+class SharedTimer extends Limit {
+  readonly #timeoutMilliseconds: number;
+  readonly #timers: Timers;
+  #timer: unknown;
+
+  constructor(timeoutMilliseconds: number, timers: Timers) {
+    super();
+    this.#timeoutMilliseconds = timeoutMilliseconds;
+    this.#timers = timers;
+  }
+
+  isOf(set: Timers['set']): boolean {
+    return this.#timers.set === set;
+  }
+
   override join(waiter: Waiter): void {
-    waiter.deadline = performance.now() + this.timeoutMilliseconds;
+    waiter.deadline = this.#now() + this.#timeoutMilliseconds;
     super.join(waiter);
   }
 
-  protected start(left = this.timeoutMilliseconds): void {
+  #now(): number {
+    const {now} = this.#timers;
+    return now();
+  }
+
+  protected start(left = this.#timeoutMilliseconds): void {
+    if (this.#timer !== undefined) return;
+    const {set} = this.#timers;
     const delay = Math.min(Math.ceil(left), LONGEST_TIMER);
-    const firesAt = performance.now() + delay;
-    this.#timer = setTimeout(() => {
-      let now = performance.now();
-      // Timers count in whole milliseconds, and so may be early by a part of one. By more only where they are mocked and the
-      // clock is not: then it is time.
-      if (firesAt - now >= 1) now = firesAt;
-      for (let waiter; (waiter = this.first); waiter.lock.expire(waiter)) {
-        if (waiter.deadline > now) return this.start(waiter.deadline - now);
-      }
-    }, delay);
+    const firesAt = this.#now() + delay;
+    this.#timer = outside(() => set(() => this.#expire(firesAt), delay));
+  }
+
+  #expire(firesAt: number): void {
+    this.#timer = undefined;
+    let now = this.#now();
+    // Timers count in whole milliseconds, and so may be early by a part of one. By more only where they are mocked and the
+    // clock is not: then it is time.
+    if (firesAt - now >= 1) now = firesAt;
+    for (let waiter; (waiter = this.first); waiter.lock.expire(waiter)) {
+      if (waiter.deadline > now) return this.start(waiter.deadline - now);
+    }
   }
 
   protected stop(): void {
-    clearTimeout(this.#timer);
+    const {clear} = this.#timers;
+    clear(this.#timer as number);
+    this.#timer = undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import {releasedUnderGuardError} from '../errors.js';
 import type {LockGuard} from '../types.js';
 import type {LineLock} from './lineLock.js';
 
@@ -8,22 +9,29 @@ const DISPOSE: typeof Symbol.dispose =
 
 /** One acquisition, by the number that it has in its line. Not its waiter, lest the holder keep that for as long. */
 export class Guard implements LockGuard {
-  /** Until it was released. */
-  #lock: LineLock | undefined;
-  readonly #acquisition: number;
+  /** A function of its own, so that it can be handed on, and be called on a proxy of the guard. */
+  readonly release: () => void;
 
   constructor(lock: LineLock, acquisition: number) {
-    this.#lock = lock;
-    this.#acquisition = acquisition;
-  }
-
-  release(): void {
-    const lock = this.#lock;
-    this.#lock = undefined;
-    lock?.endAcquisition(this.#acquisition);
+    /** Until it was released. */
+    let held: LineLock | undefined = lock;
+    this.release = () => {
+      const lock = held;
+      if (lock === undefined) return;
+      try {
+        lock.endAcquisition(acquisition, releasedUnderGuardError);
+      } finally {
+        // A stack that ran out may have thrown before anything was released.
+        if (!lock.isHeldBy(acquisition)) held = undefined;
+      }
+    };
   }
 
   [DISPOSE](): void {
     this.release();
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'LockGuard';
   }
 }

@@ -1,6 +1,9 @@
-import type {LockTimeoutDetails} from '../errors.js';
+import type {LockError, LockTimeoutDetails} from '../errors.js';
+import {nothingHeldError} from '../errors.js';
+import {READY, nativeThen} from '../intrinsics.js';
 import type {LineLock} from './lineLock.js';
 import {Queue} from './queue.js';
+import type {Waiter} from './waiter.js';
 
 /** The locks that are held, by their keys, and how many they are. */
 export interface LocksInUse {
@@ -37,34 +40,67 @@ export class Line extends Queue {
     return this.holder !== undefined;
   }
 
-  /** Makes a caller that came through `lock` the holder if the lock is free and nobody is in line. */
-  tryEnter(lock: LineLock): boolean {
-    if (this.holder) return false;
+  /**
+   * Makes a caller that came through `lock` the holder if the lock is free and nobody is in line.
+   *
+   * @returns the number of the acquisition, or 0
+   */
+  tryEnter(lock: LineLock): number {
+    if (this.holder) return 0;
     if (this.#inUse) {
       // First, because a caller's own store may throw.
       this.#inUse.store.set(this.#key, lock);
       this.#inUse.size++;
     }
     this.holder = lock;
-    this.acquisition++;
-    return true;
+    return ++this.acquisition;
   }
 
-  /** The holder releases the lock. */
+  /**
+   * The holder releases the lock.
+   *
+   * A stack that runs out throws before anything has changed, so that the lock can be released again. What a caller's own
+   * store throws comes when the lock is released: the key stays in the store, with a lock that is free.
+   */
   leave(): void {
     const next = this.first;
     this.holder = next?.lock;
     if (next) {
-      this.withdraw(next);
-      next.admit(++this.acquisition);
+      this.acquisition++;
+      try {
+        this.withdraw(next);
+        next.admit(this.acquisition);
+      } catch {
+        // In variables of this block, which cost those nothing that do not get here.
+        const self = this;
+        const waiter = next;
+        const {acquisition} = this;
+        void nativeThen.call(READY, () => self.admitLate(waiter, acquisition));
+      }
     } else if (this.#inUse) {
       this.#inUse.size--;
       this.#inUse.store.delete(this.#key);
     }
   }
 
+  /** The stack ran out while `waiter`, which has the lock, left the line. */
+  protected admitLate(waiter: Waiter, acquisition: number): void {
+    waiter.admit(acquisition);
+    this.tidy();
+  }
+
   /** What the error of a wait that ends now should tell. */
   timeoutDetails(): LockTimeoutDetails | undefined {
     return this.#inUse && {key: this.#key};
+  }
+
+  /** Why `lock` cannot be released: no caller that came through it holds it. */
+  notHeldError(_lock: LineLock): LockError {
+    return nothingHeldError();
+  }
+
+  /** Who holds the lock, for those who read a log. */
+  describe(): string {
+    return this.holder ? 'held' : 'free';
   }
 }

@@ -27,8 +27,9 @@ export class Queue {
   }
 
   join(waiter: Waiter): void {
-    if (this.length++ > 0) this.#waiters.push(waiter);
+    if (this.length > 0) this.#waiters[this.#waiters.length] = waiter;
     else this.#waiters = [waiter];
+    this.length++;
   }
 
   /** `waiter` leaves. It must not be `waiting` any more when somebody asks for the first again. */
@@ -37,13 +38,21 @@ export class Queue {
     // Most leave from the front, and are not kept: nobody may ask for the first for long.
     if (this.#waiters[this.#head] === waiter) this.#waiters[this.#head++] = undefined;
     if (this.length === 0) this.#keep(NONE);
-    else if (this.#head > this.length) this.#keep(this.#waiters.slice(this.#head));
-    else if (this.#waiters.length > this.length * 3) {
-      this.#keep(this.#waiters.filter((one) => one?.waiting));
-    }
+    else if (this.#head > this.length || this.#waiters.length > this.length * 3) this.tidy();
   }
 
-  #keep(waiters: (Waiter | undefined)[]): void {
+  /** Keeps those who wait, and counts them anew: somebody who left may not have been able to say so. */
+  tidy(): void {
+    const waiters: Waiter[] = [];
+    for (let place = this.#head; place < this.#waiters.length; place++) {
+      const waiter = this.#waiters[place];
+      if (waiter?.waiting) waiters[waiters.length] = waiter;
+    }
+    this.#keep(waiters);
+    this.length = waiters.length;
+  }
+
+  #keep(waiters: Waiter[]): void {
     this.#waiters = waiters;
     this.#head = 0;
   }

@@ -1,3 +1,4 @@
+import {NOTHING, NativePromise, READY, nativeThen, then} from '../intrinsics.js';
 import {Guard} from './guard.js';
 import type {Limit} from './limit.js';
 import type {LineLock} from './lineLock.js';
@@ -6,7 +7,7 @@ import type {LineLock} from './lineLock.js';
 export const GUARD = {};
 
 /**
- * A caller that did not get the lock at once. It is `waiting` from `wait` until exactly one of `admit` and `refuse`.
+ * A caller that did not get the lock at once. It is `waiting` from `wait` until exactly one of `admit`, `refuse` and `abandon`.
  *
  * One class for all kinds of callers, because a line of two takes a fifth more time.
  */
@@ -25,7 +26,8 @@ export class Waiter {
 
   #deadlines: Limit | undefined;
   #aborts: Limit | undefined;
-  #resolve: ((value: unknown) => void) | undefined;
+  /** Settles its promise, as long as it is waiting. */
+  resolve: ((value: unknown) => void) | undefined;
 
   constructor(lock: LineLock, task?: unknown, args?: readonly unknown[]) {
     this.lock = lock;
@@ -34,7 +36,7 @@ export class Waiter {
   }
 
   get waiting(): boolean {
-    return this.#resolve !== undefined;
+    return this.resolve !== undefined;
   }
 
   /** It waits, until admitted or refused, for as long as these let it. */
@@ -45,9 +47,15 @@ export class Waiter {
     // first before it is.
     aborts?.join(this);
     deadlines?.join(this);
-    return new Promise((resolve) => {
-      this.#resolve = resolve;
+    const outcome = new NativePromise<unknown>((resolve) => {
+      this.resolve = resolve;
     });
+    if (this.resolve === undefined) {
+      // The stack ran out, and the promise keeps that to itself.
+      void then(outcome, undefined, () => undefined);
+      throw new RangeError('Maximum call stack size exceeded');
+    }
+    return outcome;
   }
 
   /** It holds the lock now. Its code goes on in a later microtask, in its own async context. */
@@ -57,19 +65,42 @@ export class Waiter {
     this.#endWait(args ? this : task === GUARD ? new Guard(lock, acquisition) : task);
   }
 
-  /** It has left the line and will not get the lock. */
-  refuse(reason: unknown): void {
-    // Not by the `reject` of its promise: keeping that for each waiter costs more than this for a few.
-    this.#endWait(Promise.reject(reason));
+  /** It will not get the lock. What its promise rejects with, `failure` throws. */
+  refuse(failure: () => never): void {
+    // The promise would keep a `reject` of its own for each waiter, and a rejected one takes some engines a time that grows
+    // with the number of all that are rejected.
+    if (this.resolve) this.#endWait(failing(failure));
+  }
+
+  /** Its caller has got an error instead. */
+  abandon(): void {
+    this.resolve = undefined;
+    this.#deadlines?.tidy();
+    this.#aborts?.tidy();
   }
 
   #endWait(outcome: unknown): void {
-    const resolve = this.#resolve;
+    const resolve = this.resolve;
     if (!resolve) return;
-    this.#resolve = undefined;
-    this.#deadlines?.withdraw(this);
     resolve(outcome);
-    // Last, because a signal that is not the platform's own may throw.
-    this.#aborts?.withdraw(this);
+    this.resolve = undefined;
+    // It has its outcome. Neither a stack that runs out, nor a signal that is not the platform's own, may undo that.
+    try {
+      this.#deadlines?.withdraw(this);
+      this.#aborts?.withdraw(this);
+    } catch {
+      const self = this;
+      void nativeThen.call(READY, () => self.abandon());
+    }
   }
+}
+
+/**
+ * Rejects with what `failure` throws, which it calls when the promise of the waiter waits for this one:
+ * only then does the stack of a new error lead to the caller.
+ */
+async function failing(failure: () => never): Promise<never> {
+  await NOTHING;
+  await NOTHING;
+  return failure();
 }

@@ -1,4 +1,4 @@
-import {LockError, assertType, badTypeError} from '../errors.js';
+import {LockError, assertOptions, assertType, badTypeError} from '../errors.js';
 import {deadlinesAfter, type Deadlines} from '../line/deadlines.js';
 import {LineLock} from '../line/lineLock.js';
 import type {SharedLock, SharedLockOptions} from '../types.js';
@@ -19,6 +19,10 @@ class AtomicsLock extends LineLock implements SharedLock {
     super(lineOf(memory), deadlines);
     this.buffer = memory.buffer;
     this.onAbandoned = onAbandoned;
+  }
+
+  override get [Symbol.toStringTag](): string {
+    return 'SharedLock';
   }
 }
 
@@ -49,7 +53,10 @@ export function createLock(
   options: SharedLockOptions = {},
 ): SharedLock {
   assertSupported();
-  assertType(options, 'object', 'options to be an object');
+  assertOptions(options, 'createLock(timeoutMilliseconds, {buffer, onAbandoned})', [
+    'buffer',
+    'onAbandoned',
+  ]);
   const {onAbandoned} = options;
   if (onAbandoned !== undefined) {
     assertType(onAbandoned, 'function', 'onAbandoned to be a function');
@@ -63,7 +70,11 @@ export function createLock(
 /** The key alone counts, so that a misspelt field of a message does not make a lock that nobody else has. */
 function memoryOf(buffer: unknown): LockMemory {
   if (!isSharedArrayBuffer(buffer)) {
-    throw badTypeError("options.buffer to be a lock's SharedArrayBuffer", buffer);
+    throw badTypeError(
+      "options.buffer to be a lock's SharedArrayBuffer",
+      buffer,
+      ' Write {buffer: lock.buffer}, or send lock.buffer itself to the other thread.',
+    );
   }
   if (!LockMemory.isLock(buffer)) {
     throw new TypeError("Expected options.buffer to be a lock's, but no lock made it.");

@@ -6,6 +6,7 @@ export type {LockErrorCode} from '../errors.js';
 export type {
   AbortSignalLike,
   AcquireOptions,
+  BasicLock,
   Lock,
   LockGuard,
   SharedLock,

@@ -23,9 +23,10 @@
  *   again if there are any.
  * - ABANDONED is set from when a dead owner's lock is taken over until its heir has been told.
  */
+import {Atomics, max} from './intrinsics.js';
 
 const MAGIC = 0x4c6f636b;
-const VERSION = 1;
+const VERSION = 2;
 
 /** How many threads can use one lock at a time. */
 export const SLOTS = 128;
@@ -33,7 +34,21 @@ export const SLOTS = 128;
 /** How often a thread can be asked whether it is alive without doing anything for it. */
 export const TOKENS = 10;
 /** The token that is kept for when there is good reason to think that the thread has ended. */
-export const LAST_TOKEN = TOKENS - 1;
+const LAST_TOKEN = TOKENS - 1;
+
+/**
+ * Tokens are spent ever more rarely, so that a thread that cannot arm them again, because it computes or stands still, has
+ * some left when it ends: the first at any time, the second this long after it, each other after four times as long as the
+ * one before. That is three times as long as the thread has been silent by then; the ninth is due after 109 minutes. The last
+ * is spent only if the runtime says that the thread has ended.
+ */
+const SECOND_TOKEN_MILLISECONDS = 300;
+
+/**
+ * How often the runtime is asked about a thread whose slot is wanted and that only the runtime can tell anything about: when
+ * there is no other slot, and otherwise. What it asks a blocked thread stays in that thread's memory until it goes on.
+ */
+const DOUBT_MILLISECONDS = {inNeed: 1_000, inTime: 600_000};
 
 // The header, in cells of 32 bits. The word has a cache line to itself.
 const MAGIC_CELL = 0;
@@ -43,6 +58,7 @@ const TICKETS = 5; // the last ticket that was given out
 const SLOTS_IN_USE = 6; // slots from here on have never been used
 const INQUIRED_AT = 7; // when a thread last began to ask whether the owner is alive
 const LOOKS = 8; // how often parked threads have looked at the word
+const NEXT_RECLAIM = 9; // where the next search for the slot of a dead thread begins
 const WORD = 16;
 const HEADER_CELLS = 32;
 
@@ -51,6 +67,8 @@ const THREAD = 0; // whose it is: a thread id and one of the states below, or FR
 const TICKET = 1; // since when it waits; 0 while it does not
 const PARKED_AT = 2; // the thread parks on this cell; it changes with each wake-up
 const FIRST_TOKEN = 3;
+const ASKED_AT = FIRST_TOKEN + TOKENS; // when a token was last spent
+const DOUBTED_AT = ASKED_AT + 1; // when the runtime was last asked on behalf of who needs a slot
 const SLOT_CELLS = 16;
 
 const BYTES = (HEADER_CELLS + SLOTS * SLOT_CELLS) * Int32Array.BYTES_PER_ELEMENT;
@@ -68,16 +86,18 @@ const TURN_MASK = -ONE_TURN;
  * States of a slot, beside the thread id in `THREAD`.
  *
  * - FREE_SLOT: no thread, no ticket, and no token that is armed.
- * - IN_USE: the thread attached, and lives as far as anybody knows.
+ * - IN_USE: the thread attached, and lives as far as anybody knows. A token was armed before the slot got into this state.
  * - DIED: a token said that the thread has ended. It may still be named as the owner.
  * - DIED_HOLDING: it was the owner, its lock is being taken over or was, and no caller has been told yet.
- * - CLEANING: the named thread, and no other, is making the slot of a dead one its own, or free.
+ * - PREPARING: the named thread is making the slot its own, or free. It is never named as the owner, so where there is no
+ *   other slot, another thread may go on with that, which then notices by its own last step. So no slot is lost with a thread
+ *   that ends meanwhile.
  */
 const FREE_SLOT = 0;
 const IN_USE = 1;
 const DIED = 2;
 const DIED_HOLDING = 3;
-const CLEANING = 4;
+const PREPARING = 4;
 const STATE_BITS = 3;
 const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
 const stateOf = (thread: number) => thread & ((1 << STATE_BITS) - 1);
@@ -112,6 +132,13 @@ export const isOneTenure = (earlier: Word, later: Word) => {
   const turns = ((later & TURN_MASK) - (earlier & TURN_MASK)) | 0;
   return turns === 0 || turns === ONE_TURN;
 };
+
+/** What a line gets when it attaches: its slot, the first token that it has armed, and what resolves when that was spent. */
+export interface Attachment {
+  readonly slot: number;
+  readonly token: number;
+  readonly spent: Promise<unknown>;
+}
 
 export interface Owner {
   readonly slot: number;
@@ -398,44 +425,45 @@ export class LockMemory {
       if (stateOf(thread) !== DIED_HOLDING) continue;
       tell(idOf(thread));
       // Nobody but the owner changes this state, and it stays the owner until all is told.
-      Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
+      Atomics.store(this.#cells, cell, slotState(threadId, PREPARING));
       this.#clean(slot);
-      Atomics.store(this.#cells, cell, FREE_SLOT);
+      this.#free(slot, threadId);
     }
     Atomics.and(this.#cells, WORD, ~ABANDONED);
   }
 
   /** How long ago, in milliseconds, a thread began to ask whether the owner is alive. */
   sinceInquiry(now: number): number {
-    return Math.max((now - Atomics.load(this.#cells, INQUIRED_AT)) | 0, 0);
+    return max((now - Atomics.load(this.#cells, INQUIRED_AT)) | 0, 0);
   }
 
   /** Whether it is this thread's turn to ask about the owner. One asks for all, so often at most. */
   mayInquire(now: number, intervalMilliseconds: number): boolean {
-    const last = Atomics.load(this.#cells, INQUIRED_AT);
-    const elapsed = (now - last) | 0;
-    if (elapsed >= 0 && elapsed < intervalMilliseconds) return false;
-    return Atomics.compareExchange(this.#cells, INQUIRED_AT, last, now | 0) === last;
+    return this.#claimTime(INQUIRED_AT, now, intervalMilliseconds);
   }
 
   // Presence tokens
 
   /**
-   * Arms a token of the thread's own slot. Resolves when it was spent, and can be armed again.
+   * Arms a token of the thread's own slot for the first time. Resolves when it was spent, and can be armed again.
    *
-   * @param isFirst whether a line arms the token for the first time
    * @returns `undefined` if an asker may still be about to notify it because of the slot's last thread
    */
-  armToken(
-    slot: number,
-    token: number,
-    threadId: number,
-    isFirst: boolean,
-  ): Promise<unknown> | undefined {
+  armToken(slot: number, token: number, threadId: number): Promise<unknown> | undefined {
+    const cell = slotCell(slot, FIRST_TOKEN + token);
+    if (Atomics.load(this.#cells, cell) !== SPENT) return undefined;
+    const wait = Atomics.waitAsync(this.#cells, cell, SPENT);
+    if (!wait.async) return undefined;
+    // Only now that the wait is there.
+    const armed = Atomics.compareExchange(this.#cells, cell, SPENT, armedBy(threadId)) === SPENT;
+    return armed ? wait.value : undefined;
+  }
+
+  /** Arms a token that was spent once more. Resolves when it was spent again. */
+  rearmToken(slot: number, token: number, threadId: number): Promise<unknown> {
     const cell = slotCell(slot, FIRST_TOKEN + token);
     for (;;) {
       let seen = Atomics.load(this.#cells, cell);
-      if (isFirst && seen !== SPENT) return undefined;
       const wait = Atomics.waitAsync(this.#cells, cell, seen);
       if (!wait.async) continue;
       // Only now that the wait is there. The asker that ended the last one may still be turning SPENDING into SPENT.
@@ -447,25 +475,50 @@ export class LockMemory {
   }
 
   /**
-   * Asks, with a token of `slot` from `first` on and before `end`, whether its thread is alive. That is so until it
-   * has ended, however busy it is; but a thread that is too busy does not arm the token again.
+   * Asks whether the thread of `slot` is alive, if a token is due. That is so until it has ended, however busy it is; but a
+   * thread that is too busy does not arm the token again.
    *
    * @param askerId the asking thread
-   * @returns `undefined` if none of the tokens is armed, which says nothing
+   * @param isThoughtDead whether there is good reason to think that the thread has ended: every token is due then
+   * @returns `undefined` if no token is armed and due, which says nothing
    */
-  spendToken(slot: number, first: number, end: number, askerId: number): boolean | undefined {
-    for (let token = first; token < end; token++) {
-      const cell = slotCell(slot, FIRST_TOKEN + token);
-      const armed = Atomics.load(this.#cells, cell);
-      if (armed <= SPENT) continue;
-      const spending = spendingBy(askerId);
-      if (Atomics.compareExchange(this.#cells, cell, armed, spending) !== armed) continue;
-      const isAlive = Atomics.notify(this.#cells, cell, 1) > 0;
-      if (!isAlive) this.#markDied(slot, armed - armedBy(0));
-      Atomics.compareExchange(this.#cells, cell, spending, SPENT);
-      return isAlive;
+  spendToken(
+    slot: number,
+    askerId: number,
+    now: number,
+    isThoughtDead = false,
+  ): boolean | undefined {
+    const token = this.#firstArmed(slot);
+    if (token === undefined) return undefined;
+    if (!isThoughtDead) {
+      if (token === LAST_TOKEN) return undefined;
+      const wait = token === 0 ? 0 : SECOND_TOKEN_MILLISECONDS * 4 ** (token - 1);
+      if (!this.#claimTime(slotCell(slot, ASKED_AT), now, wait)) return undefined;
+    }
+    const cell = slotCell(slot, FIRST_TOKEN + token);
+    const armed = Atomics.load(this.#cells, cell);
+    if (armed <= SPENT) return undefined;
+    const spending = spendingBy(askerId);
+    if (Atomics.compareExchange(this.#cells, cell, armed, spending) !== armed) return undefined;
+    const isAlive = Atomics.notify(this.#cells, cell, 1) > 0;
+    if (!isAlive) this.#markDied(slot, armed - armedBy(0));
+    Atomics.compareExchange(this.#cells, cell, spending, SPENT);
+    return isAlive;
+  }
+
+  #firstArmed(slot: number): number | undefined {
+    for (let token = 0; token < TOKENS; token++) {
+      if (Atomics.load(this.#cells, slotCell(slot, FIRST_TOKEN + token)) > SPENT) return token;
     }
     return undefined;
+  }
+
+  /** Whether `cell`, a time, is at least so long ago. Then it is `now`, and of several threads one is told so. */
+  #claimTime(cell: number, now: number, milliseconds: number): boolean {
+    const last = Atomics.load(this.#cells, cell);
+    const elapsed = (now - last) | 0;
+    if (elapsed >= 0 && elapsed < milliseconds) return false;
+    return Atomics.compareExchange(this.#cells, cell, last, now | 0) === last;
   }
 
   /**
@@ -480,55 +533,119 @@ export class LockMemory {
 
   // Slots
 
-  /** Gives a line of the calling thread a slot. @returns `undefined` if as many threads as there are slots have one and live */
-  attach(threadId: number): number | undefined {
-    const mine = slotState(threadId, IN_USE);
-    const slot =
-      this.#findSlot((thread, cell) => {
-        if (thread !== FREE_SLOT) return false;
-        return Atomics.compareExchange(this.#cells, cell, FREE_SLOT, mine) === FREE_SLOT;
-      }) ?? this.#findSlot((_, cell, slot) => this.#reclaim(slot, cell, threadId));
-    if (slot === undefined) return undefined;
-    let used = Atomics.load(this.#cells, SLOTS_IN_USE);
-    while (used <= slot) {
-      used = Atomics.compareExchange(this.#cells, SLOTS_IN_USE, used, slot + 1);
+  /**
+   * Gives a line of the calling thread a slot.
+   *
+   * @param doubt is called with each thread that may have ended without anybody being able to tell, if that matters
+   * @returns the slot, and its first token; `undefined` if as many threads as there are slots have one and live
+   */
+  attach(threadId: number, now: number, doubt: (suspect: Owner) => void): Attachment | undefined {
+    const begins = Atomics.load(this.#cells, NEXT_RECLAIM);
+    const attachment =
+      this.#findSlot(0, (slot, thread) =>
+        thread === FREE_SLOT ? this.#prepare(slot, thread, threadId) : undefined,
+      ) ??
+      this.#findSlot(begins, (slot) => {
+        const found = this.#reclaim(slot, threadId, now, doubt);
+        if (found !== undefined) Atomics.store(this.#cells, NEXT_RECLAIM, slot + 1);
+        return found;
+      }) ??
+      this.#findSlot(0, (slot, thread) =>
+        stateOf(thread) === PREPARING ? this.#prepare(slot, thread, threadId) : undefined,
+      );
+    if (attachment === undefined) {
+      this.#findSlot(0, (slot) => this.#doubt(slot, now, DOUBT_MILLISECONDS.inNeed, doubt));
+      return undefined;
     }
-    return slot;
+    let used = Atomics.load(this.#cells, SLOTS_IN_USE);
+    while (used <= attachment.slot) {
+      used = Atomics.compareExchange(this.#cells, SLOTS_IN_USE, used, attachment.slot + 1);
+    }
+    return attachment;
   }
 
   /** The line of `slot` has no lock object left, and no caller. Its thread lives on. */
-  detach(slot: number): void {
+  detach(slot: number, threadId: number): void {
     // A lock whose holder can no longer be reached is held for as long as the thread lives.
     if (this.owns(slot, this.read())) return;
+    Atomics.store(this.#cells, slotCell(slot, THREAD), slotState(threadId, PREPARING));
     this.#clean(slot);
     this.decline(slot);
     this.#wake(slot);
-    Atomics.store(this.#cells, slotCell(slot, THREAD), FREE_SLOT);
+    this.#free(slot, threadId);
   }
 
-  #findSlot(isIt: (thread: number, cell: number, slot: number) => boolean): number | undefined {
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const cell = slotCell(slot, THREAD);
-      if (isIt(Atomics.load(this.#cells, cell), cell, slot)) return slot;
+  #findSlot<T>(begin: number, use: (slot: number, thread: number) => T | undefined): T | undefined {
+    for (let i = 0; i < SLOTS; i++) {
+      const slot = (begin + i) % SLOTS;
+      const found = use(slot, Atomics.load(this.#cells, slotCell(slot, THREAD)));
+      if (found !== undefined) return found;
     }
     return undefined;
   }
 
+  /** Makes the slot of `thread`, which is free, dead, or not prepared to its end, the calling thread's own. */
+  #prepare(slot: number, thread: number, threadId: number): Attachment | undefined {
+    const cell = slotCell(slot, THREAD);
+    const preparing = slotState(threadId, PREPARING);
+    if (Atomics.compareExchange(this.#cells, cell, thread, preparing) !== thread) return undefined;
+    if (thread !== FREE_SLOT) this.#clean(slot);
+    let spent: Promise<unknown> | undefined;
+    let token = 0;
+    // A slot without a token would be lost with its thread.
+    for (; token < TOKENS && spent === undefined; token++) {
+      spent = this.armToken(slot, token, threadId);
+    }
+    if (spent === undefined) return undefined;
+    const inUse = slotState(threadId, IN_USE);
+    const isMine = Atomics.compareExchange(this.#cells, cell, preparing, inUse) === preparing;
+    return isMine ? {slot, token: token - 1, spent} : undefined;
+  }
+
   /** Makes a dead thread's slot the calling thread's own. */
-  #reclaim(slot: number, cell: number, threadId: number): boolean {
-    if (this.owns(slot, this.read())) return false;
+  #reclaim(
+    slot: number,
+    threadId: number,
+    now: number,
+    doubt: (suspect: Owner) => void,
+  ): Attachment | undefined {
+    if (this.owns(slot, this.read())) return undefined;
+    const cell = slotCell(slot, THREAD);
     if (stateOf(Atomics.load(this.#cells, cell)) === IN_USE) {
-      this.spendToken(slot, 0, LAST_TOKEN, threadId);
+      const isAlive = this.spendToken(slot, threadId, now);
+      if (isAlive === undefined && this.#firstArmed(slot) === LAST_TOKEN) {
+        this.#doubt(slot, now, DOUBT_MILLISECONDS.inTime, doubt);
+      }
     }
     const thread = Atomics.load(this.#cells, cell);
-    if (stateOf(thread) !== DIED) return false;
+    if (stateOf(thread) !== DIED) return undefined;
     // It may have become the owner and died. Then its lock has to be taken over first, and its death told.
-    if (this.owns(slot, this.read())) return false;
-    const cleaning = slotState(threadId, CLEANING);
-    if (Atomics.compareExchange(this.#cells, cell, thread, cleaning) !== thread) return false;
-    this.#clean(slot);
-    Atomics.store(this.#cells, cell, slotState(threadId, IN_USE));
-    return true;
+    if (this.owns(slot, this.read())) return undefined;
+    return this.#prepare(slot, thread, threadId);
+  }
+
+  /** Has the runtime asked about the thread of `slot`, if that was not done for so long. */
+  #doubt(
+    slot: number,
+    now: number,
+    intervalMilliseconds: number,
+    doubt: (suspect: Owner) => void,
+  ): undefined {
+    const thread = Atomics.load(this.#cells, slotCell(slot, THREAD));
+    if (stateOf(thread) !== IN_USE) return;
+    if (!this.#claimTime(slotCell(slot, DOUBTED_AT), now, intervalMilliseconds)) return;
+    doubt({slot, threadId: idOf(thread), hasDied: false});
+  }
+
+  /** Whether `slot` is in use by that thread, as far as anybody knows. */
+  isInUse({slot, threadId}: Owner): boolean {
+    return Atomics.load(this.#cells, slotCell(slot, THREAD)) === slotState(threadId, IN_USE);
+  }
+
+  /** Frees a slot that the calling thread has prepared for that. */
+  #free(slot: number, threadId: number): void {
+    const preparing = slotState(threadId, PREPARING);
+    Atomics.compareExchange(this.#cells, slotCell(slot, THREAD), preparing, FREE_SLOT);
   }
 
   /** Ends what is left of the waits of `slot`. */

@@ -1,4 +1,10 @@
-import type {LockTimeoutDetails} from '../errors.js';
+import {
+  heldElsewhereError,
+  nothingHeldError,
+  type LockError,
+  type LockTimeoutDetails,
+} from '../errors.js';
+import {READY, nativeThen, outside, then} from '../intrinsics.js';
 import {Line} from '../line/line.js';
 import type {LineLock} from '../line/lineLock.js';
 import type {Waiter} from '../line/waiter.js';
@@ -11,11 +17,13 @@ import {
   isOneTenure,
   isReserved,
   isSameTurn,
+  type Attachment,
   type LockMemory,
   type Owner,
   type Word,
 } from './lockMemory.js';
 import {
+  currentContext,
   now,
   pause,
   reportUncaught,
@@ -25,6 +33,7 @@ import {
   threadId,
   type Timer,
 } from './platform.js';
+import {deref, max, min, random} from './intrinsics.js';
 import {hasEnded} from './presence.js';
 
 /** Looks at a taken word before parking. Less than parking and being woken costs, by far. */
@@ -35,10 +44,6 @@ const SPINS = 50;
  * for long in any case.
  */
 const KEEP_MILLISECONDS = {least: 1, perWaiter: 0.03, most: 3};
-
-/** A critical section that takes less than this on average is quick, and so many of them need no look at the clock. */
-const QUICK_MILLISECONDS = 0.02;
-const QUICK_PASSES = 8;
 
 /** How long a thread that was woken to take the lock has for that before others may. */
 const RESERVATION_MILLISECONDS = 5;
@@ -75,6 +80,10 @@ interface Told {
  */
 const TELLING = Object.create(null) as LineLock;
 
+/** Calls in the async contexts of those who wait and may have to be told of a death. */
+const callerContexts = new WeakMap<Waiter, (action: () => void) => void>();
+const inPlace = (action: () => void): void => action();
+
 /**
  * The line of one thread for a lock in shared memory. Its first waiter competes with those of the other threads for the
  * shared word; while this thread has the word, it is passed along the line.
@@ -109,10 +118,6 @@ export class SharedLine extends Line {
 
   /** Since when this thread has had the word while others waited, with nobody else in between. */
   #contestedSince: number | undefined;
-  /** How often it has kept the word since it read the clock, and how often it will before it does so again. */
-  #passes = 0;
-  #passesPerReading = 1;
-  #clockReadAt = 0;
 
   /** The word when this thread last took it, and when it last freed it with nobody waiting. */
   #lastOwned: Word = 0;
@@ -127,18 +132,25 @@ export class SharedLine extends Line {
   #seenSince = 0;
   #isInquiring = false;
 
-  constructor(memory: LockMemory, slot: number) {
+  /** Called outside of any caller's async context, which the waits behind the tokens would keep. */
+  constructor(memory: LockMemory, {slot, token, spent}: Attachment) {
     super();
     this.#memory = memory;
     this.#slot = slot;
-    for (let token = 0; token < TOKENS; token++) SharedLine.#keepArmed(this.#self, token, true);
+    SharedLine.#keepArmed(this.#self, token, spent);
+    for (let other = 0; other < TOKENS; other++) {
+      if (other === token) continue;
+      const otherSpent = memory.armToken(slot, other, threadId);
+      if (otherSpent !== undefined) SharedLine.#keepArmed(this.#self, other, otherSpent);
+    }
   }
 
-  static #keepArmed(self: WeakRef<SharedLine>, token: number, isFirst: boolean): void {
-    const line = self.deref();
-    if (line === undefined) return;
-    const spent = line.#memory.armToken(line.#slot, token, threadId, isFirst);
-    void spent?.then(() => SharedLine.#keepArmed(self, token, false));
+  static #keepArmed(self: WeakRef<SharedLine>, token: number, spent: Promise<unknown>): void {
+    void then(spent, () => {
+      const line = deref(self);
+      if (line === undefined) return;
+      SharedLine.#keepArmed(self, token, line.#memory.rearmToken(line.#slot, token, threadId));
+    });
   }
 
   override isTaken(): boolean {
@@ -147,24 +159,47 @@ export class SharedLine extends Line {
     return !isFree(word) && !this.#isForsaken(word);
   }
 
-  override tryEnter(lock: LineLock): boolean {
-    if (this.holder !== undefined || this.length > 0) return false;
+  override tryEnter(lock: LineLock): number {
+    if (this.holder !== undefined || this.length > 0) return 0;
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
       this.#memory.take(this.#slot, this.#lastFreed) ?? this.#spin() ?? this.#takeFromTheAbsent();
-    if (word === undefined) return false;
-    this.#hold(lock, word);
-    this.#tell(lock, word);
-    return true;
+    if (word === undefined) return 0;
+    try {
+      this.#hold(lock, word);
+      if (isAbandoned(word)) this.#tell(lock, inPlace);
+    } catch (error) {
+      this.holder = undefined;
+      void nativeThen.call(READY, this.#putRight);
+      throw error;
+    }
+    return this.acquisition;
   }
 
   override join(waiter: Waiter): void {
+    const {onAbandoned} = waiter.lock as unknown as Told;
+    if (onAbandoned !== undefined) callerContexts.set(waiter, currentContext());
     super.join(waiter);
-    if (this.holder === undefined && this.length === 1) this.#compete();
+    if (this.holder !== undefined || this.length > 1) return;
+    try {
+      this.#compete();
+    } catch {
+      void nativeThen.call(READY, this.#putRight);
+    }
   }
 
   override withdraw(waiter: Waiter): void {
     super.withdraw(waiter);
+    this.#stopCompeting();
+  }
+
+  override tidy(): void {
+    super.tidy();
+    this.#stopCompeting();
+  }
+
+  /** If nobody is in line any more. */
+  #stopCompeting(): void {
     if (this.holder !== undefined || this.length > 0) return;
     this.#stopLooking();
     const left = this.#memory.withdraw(this.#slot, this.#ticket) ?? this.#memory.read();
@@ -174,11 +209,11 @@ export class SharedLine extends Line {
   }
 
   override leave(): void {
-    this.holder = undefined;
     if (this.length === 0) {
       // The common case, in one step: nobody waits here, and nobody elsewhere since this thread took the word.
       const freed = this.#memory.tryFree(this.#lastOwned);
       if (freed !== undefined) {
+        this.holder = undefined;
         this.#lastFreed = freed;
         return;
       }
@@ -188,12 +223,33 @@ export class SharedLine extends Line {
       throw new Error('The shared lock was taken from a thread that held it. Please report this.');
     }
     const mayKeep = !hasWaiters(word) || this.#mayKeep();
-    if (mayKeep && this.length > 0) this.#admitFirst(word);
-    else this.#leaveToOthers(mayKeep);
+    this.holder = undefined;
+    try {
+      if (mayKeep && this.length > 0) this.#admitFirst(word);
+      else this.#leaveToOthers(mayKeep);
+    } catch {
+      void nativeThen.call(READY, this.#putRight);
+    }
   }
 
   override timeoutDetails(): LockTimeoutDetails {
     return {ownerThreadId: this.#memory.ownerThreadId()};
+  }
+
+  override notHeldError(_lock: LineLock): LockError {
+    if (this.holder !== undefined) {
+      return heldElsewhereError(
+        'another lock object of this thread holds it. Release it through that one',
+      );
+    }
+    const id = this.#memory.ownerThreadId();
+    if (id === undefined) return nothingHeldError();
+    return heldElsewhereError(`thread ${id} holds it. Only that thread can release it`);
+  }
+
+  override describe(): string {
+    const id = this.#memory.ownerThreadId();
+    return id === undefined ? 'free' : `held by thread ${id}`;
   }
 
   #hold(lock: LineLock, word: Word): void {
@@ -208,29 +264,46 @@ export class SharedLine extends Line {
   #admitFirst(word: Word): void {
     const waiter = this.first;
     if (waiter === undefined) throw new Error('The line is empty. Please report this.');
-    super.withdraw(waiter);
     this.#hold(waiter.lock, word);
-    waiter.admit(this.acquisition);
-    this.#tell(waiter.lock, word);
+    const {acquisition} = this;
+    try {
+      super.withdraw(waiter);
+      waiter.admit(acquisition);
+    } catch {
+      void nativeThen.call(READY, () => this.admitLate(waiter, acquisition));
+    }
+    if (isAbandoned(word)) this.#tell(waiter.lock, callerContexts.get(waiter) ?? inPlace);
   }
 
   /**
    * What a thread that was killed in the middle of its work left behind is its heir's to look at, before anything else. The heir
-   * has been admitted, and its code goes on in a later microtask.
+   * has been admitted, and its code goes on in a later microtask. It is told in the async context of its own call.
    */
-  #tell(lock: LineLock, word: Word): void {
-    if (!isAbandoned(word)) return;
+  #tell(lock: LineLock, inContext: (action: () => void) => void): void {
     const {onAbandoned} = lock as unknown as Told;
-    this.#memory.tellAbandoned(threadId, (id) => {
-      try {
-        onAbandoned?.({threadId: id});
-      } catch (error) {
-        reportUncaught(error);
-      }
-    });
+    this.#memory.tellAbandoned(threadId, (id) =>
+      inContext(() => {
+        try {
+          onAbandoned?.({threadId: id});
+        } catch (error) {
+          reportUncaught(error);
+        }
+      }),
+    );
     this.holder = lock;
     this.#lastOwned = this.#memory.read();
   }
+
+  /** Does what a step that ran out of stack has left undone. Called in a microtask, by `then`, which needs no room itself. */
+  readonly #putRight = (): void => {
+    if (this.holder !== undefined) return;
+    const word = this.#memory.read();
+    if (!this.#memory.owns(this.#slot, word)) {
+      if (this.length > 0) this.#compete();
+      else if (!isHeld(word)) this.#lookAfter(word);
+    } else if (this.length > 0) this.#admitFirst(word);
+    else this.#leaveToOthers(true);
+  };
 
   /**
    * Releases the word, which others wait for, and wakes the one that has waited longest.
@@ -247,24 +320,15 @@ export class SharedLine extends Line {
     else this.#lookAfter(left);
   }
 
-  /** Whether this thread has not yet had the word for long while others waited. */
+  /**
+   * Whether this thread has not yet had the word for long while others waited. Each time by the clock: what goes on in a
+   * section that has just become slow cannot be told from those before it.
+   */
   #mayKeep(): boolean {
-    if (this.#contestedSince === undefined) {
-      this.#contestedSince = this.#clockReadAt = now();
-      this.#passes = 0;
-      this.#passesPerReading = 1;
-      return true;
-    }
-    // Reading the clock takes as long as passing the lock on in this thread. Where that is quick, it is read seldom.
-    this.#passes++;
-    if (this.#passes < this.#passesPerReading) return true;
     const time = now();
-    this.#passesPerReading =
-      (time - this.#clockReadAt) / this.#passes < QUICK_MILLISECONDS ? QUICK_PASSES : 1;
-    this.#clockReadAt = time;
-    this.#passes = 0;
+    this.#contestedSince ??= time;
     const {least, perWaiter, most} = KEEP_MILLISECONDS;
-    return time - this.#contestedSince < Math.min(Math.max(least, perWaiter * this.length), most);
+    return time - this.#contestedSince < min(max(least, perWaiter * this.length), most);
   }
 
   // Competing for the word
@@ -292,16 +356,22 @@ export class SharedLine extends Line {
         return;
       }
       if (this.#isParked) break;
-      const woken = memory.park(this.#slot, wakeUps);
-      if (woken === undefined) continue;
+      if (!outside(() => this.#park(wakeUps))) continue;
       this.#isParked = true;
-      const self = this.#self;
-      void woken.then(() => SharedLine.#wake(self));
       break;
     }
     this.#looks = undefined;
     this.#lookInterval = LOOK_MILLISECONDS.least;
     this.#lookLater();
+  }
+
+  /** @returns `false` if this thread has been woken since `wakeUps` */
+  #park(wakeUps: number): boolean {
+    const woken = this.#memory.park(this.#slot, wakeUps);
+    if (woken === undefined) return false;
+    const self = this.#self;
+    void then(woken, () => SharedLine.#wake(self));
+    return true;
   }
 
   #win(word: Word): void {
@@ -312,7 +382,7 @@ export class SharedLine extends Line {
   }
 
   static #wake(self: WeakRef<SharedLine>): void {
-    const line = self.deref();
+    const line = deref(self);
     if (line === undefined) return;
     line.#isParked = false;
     if (line.holder !== undefined) return;
@@ -333,7 +403,7 @@ export class SharedLine extends Line {
     this.#stopLooking();
     const delay = isReserved(this.#seen)
       ? RESERVATION_MILLISECONDS
-      : this.#lookInterval * (1 - spread * Math.random());
+      : this.#lookInterval * (1 - spread * random());
     this.#lookTimer = startTimer(delay, true, () => this.#look());
   }
 
@@ -365,12 +435,9 @@ export class SharedLine extends Line {
     const threads = before === undefined ? 1 : (this.#looks - before) | 0;
     // Whoever asked last may have died together with the owner, but no earlier. Where that was longer ago than inquiries are
     // apart, this thread is still asking, or there is no owner: no reason to look more often.
-    const sinceInquiry = Math.min(
-      this.#memory.sinceInquiry(sharedNow()),
-      INQUIRY_MILLISECONDS.most,
-    );
-    const ofMany = Math.max(least, perThread * threads);
-    this.#lookInterval = Math.min(ofMany, Math.max(ofMany, lastOfMany) - sinceInquiry);
+    const sinceInquiry = min(this.#memory.sinceInquiry(sharedNow()), INQUIRY_MILLISECONDS.most);
+    const ofMany = max(least, perThread * threads);
+    this.#lookInterval = min(ofMany, max(ofMany, lastOfMany) - sinceInquiry);
   }
 
   #takeFromTheAbsent(): Word | undefined {
@@ -403,11 +470,14 @@ export class SharedLine extends Line {
     if (!isHeld(word) || this.#isInquiring) return;
     const ownedFor = isSameTurn(word, this.#seen) ? now() - this.#seenSince : 0;
     const {least, most} = INQUIRY_MILLISECONDS;
-    const interval = Math.min(Math.max(least, ownedFor / INQUIRIES_PER_AGE), most);
+    const interval = min(max(least, ownedFor / INQUIRIES_PER_AGE), most);
     if (!this.#memory.mayInquire(sharedNow(), interval)) return;
     const owner = this.#memory.ownerOf(word);
     this.#isInquiring = true;
-    void hasEnded(this.#memory, word, owner, ownedFor).then((isDead) => {
+    void outside(async () => {
+      const isDead = await hasEnded(this.#memory, owner, () =>
+        isSameTurn(word, this.#memory.read()),
+      );
       this.#isInquiring = false;
       if (isDead) this.#inherit(word, owner);
     });

@@ -11,7 +11,7 @@ const FAULTS: Readonly<Record<string, readonly Change[]>> = {
     [
       PRESENCE,
       '  if (owner.hasDied) return true;',
-      '  if (owner.hasDied || ownedFor > 30) return true;',
+      '  if (owner.hasDied || Math.random() > 0.5) return true;',
     ],
     [
       MEMORY,
@@ -43,7 +43,7 @@ const FAULTS: Readonly<Record<string, readonly Change[]>> = {
   'not only the heir is told': [
     [
       MEMORY,
-      '      Atomics.store(this.#cells, cell, FREE_SLOT);\n    }\n    Atomics.and(this.#cells, WORD, ~ABANDONED);',
+      '      this.#free(slot, threadId);\n    }\n    Atomics.and(this.#cells, WORD, ~ABANDONED);',
       '      Atomics.store(this.#cells, cell, thread);\n    }',
     ],
   ],

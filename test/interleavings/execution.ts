@@ -22,6 +22,9 @@ type CreateLock = (
 const SLOTS = 6;
 const TOKENS = 4;
 
+/** How long a thread keeps the lock for itself at most while another waits, once it has been seen to. */
+const TENURE_MILLISECONDS = 3;
+
 /** A thread's own copy of its part, and of the sources. */
 interface Loaded {
   readonly part: Part;
@@ -69,6 +72,7 @@ export class Simulation {
     machine.log = log;
     machine.strategy = strategy;
     machine.isDenied = this.scenario.isDenied === true;
+    machine.isSilent = this.scenario.isSilent === true;
     const execution = new Execution(machine, this.scenario, this.#loaded);
     const isComplete = execution.run();
     return {isComplete, failure: machine.failure, steps: machine.steps};
@@ -84,6 +88,8 @@ class Execution {
 
   /** Who is inside a critical section. */
   #inside: CallerInThread | undefined;
+  /** Since when a thread has had the lock, section after section, while another has waited for it all the time. */
+  #tenure: {owner: LogicalThread; other: LogicalThread; end: number; overdue: number} | undefined;
   /** The threads that died as owners, and to whom that has been told. */
   readonly #abandoned = new Map<number, LogicalThread[]>();
   /** How many slots are lost with a thread that died in the middle of making them free, or without an armed token. */
@@ -182,12 +188,50 @@ class Execution {
     }
     caller.state = 'inside';
     this.#inside = caller;
+    this.#checkTenure(caller);
+  }
+
+  /** When a thread's tenure is over, it begins at most one section more before it hands on. */
+  #checkTenure({actor, name}: CallerInThread): void {
+    const {machine} = this;
+    const owner = actor.thread;
+    let tenure = this.#tenure;
+    if (tenure?.owner !== owner || !this.#waitsAtRest(tenure.other)) {
+      const other = machine.threads.find((each) => each !== owner && this.#waitsAtRest(each));
+      // It ends so long after the first section's end.
+      tenure = other && {owner, other, end: Infinity, overdue: 0};
+    } else if (machine.clock > tenure.end) tenure.overdue++;
+    this.#tenure = tenure;
+    if (tenure !== undefined && tenure.overdue > 1) {
+      machine.fail(`${name} enters, and thread ${tenure.other.id} is not given its turn.`);
+    }
+  }
+
+  /** Whether nothing keeps the thread from being given the lock: it is parked, its ticket stands, and nobody is about to wake it. */
+  #waitsAtRest(thread: LogicalThread): boolean {
+    const {machine} = this;
+    const {HEADER_CELLS, SLOT_CELLS, THREAD, TICKET, PARKED_AT, IN_USE, STATE_BITS} = this.#layout;
+    const mine = (thread.id << STATE_BITS) | IN_USE;
+    const isAtRest = ({state, stack, tasks}: LogicalThread) =>
+      state === 'alive' && stack === undefined && tasks.length === 0;
+    if (!isAtRest(thread)) return false;
+    // A thread may be suspended just where it clears WAITERS, and sets it again.
+    if (machine.threads.some((each) => each !== machine.current && each.stack !== undefined))
+      return false;
+    for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
+      if (this.#cells[slot + THREAD] !== mine) continue;
+      if (this.#cells[slot + TICKET] !== 0 && machine.waits(slot + PARKED_AT) > 0) return true;
+    }
+    return false;
   }
 
   left(caller: CallerInThread): void {
     this.machine.log?.(`${caller.name} leaves`);
     if (this.#inside !== caller) this.machine.fail(`${caller.name} leaves, and is not inside.`);
     this.#inside = undefined;
+    const tenure = this.#tenure;
+    if (tenure !== undefined)
+      tenure.end = Math.min(tenure.end, this.machine.clock + TENURE_MILLISECONDS);
   }
 
   told(actor: ActorInThread, id: number): void {
@@ -217,12 +261,12 @@ class Execution {
 
   /** No living thread is taken for dead, or has lost its slot to another. */
   #checkSlots(): void {
-    const {HEADER_CELLS, SLOT_CELLS, THREAD, IN_USE, CLEANING, STATE_BITS} = this.#layout;
+    const {HEADER_CELLS, SLOT_CELLS, THREAD, IN_USE, PREPARING, STATE_BITS} = this.#layout;
     for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
       const thread = this.#cells[slot + THREAD] ?? 0;
       const id = thread >> STATE_BITS;
       const state = thread & ((1 << STATE_BITS) - 1);
-      if (thread === 0 || state === IN_USE || state === CLEANING) continue;
+      if (thread === 0 || state === IN_USE || state === PREPARING) continue;
       const isDead = this.#actors.some(
         (actor) => actor.thread.id === id && actor.thread.state === 'dead',
       );
@@ -238,8 +282,23 @@ class Execution {
     }
   }
 
+  /** Who is at rest can be asked as often as ever. */
+  #checkTokens(): void {
+    const {HEADER_CELLS, SLOT_CELLS, THREAD, FIRST_TOKEN, TOKENS, STATE_BITS} = this.#layout;
+    for (const {isAttached, thread} of this.#actors) {
+      if (!isAttached || thread.state !== 'alive') continue;
+      for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
+        if ((this.#cells[slot + THREAD] ?? 0) >> STATE_BITS !== thread.id) continue;
+        const tokens = this.#cells.subarray(slot + FIRST_TOKEN, slot + FIRST_TOKEN + TOKENS);
+        const spent = tokens.indexOf(0);
+        if (spent >= 0)
+          this.machine.fail(`Thread ${thread.id} is at rest, and token ${spent} is not armed.`);
+      }
+    }
+  }
+
   #countLostSlots({id}: LogicalThread): void {
-    const {HEADER_CELLS, SLOT_CELLS, THREAD, FIRST_TOKEN, TOKENS, IN_USE, CLEANING, STATE_BITS} =
+    const {HEADER_CELLS, SLOT_CELLS, THREAD, FIRST_TOKEN, TOKENS, IN_USE, STATE_BITS} =
       this.#layout;
     for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
       const thread = this.#cells[slot + THREAD];
@@ -247,7 +306,9 @@ class Execution {
       const tokens = this.#cells.subarray(slot + FIRST_TOKEN, slot + FIRST_TOKEN + TOKENS - 1);
       const isUnknown =
         thread === ((id << STATE_BITS) | IN_USE) && !tokens.some((token) => token > 0);
-      if (isUnknown || thread === ((id << STATE_BITS) | CLEANING)) this.#lostSlots++;
+      if (!isUnknown) continue;
+      this.#lostSlots++;
+      if (this.#scenario.losesNoSlot) this.machine.fail(`The slot of thread ${id} is lost.`);
     }
   }
 
@@ -267,6 +328,7 @@ class Execution {
 
   /** Where nothing but time can change anything, and no death or blocked thread is the reason. */
   #quiet(): void {
+    if (this.#scenario.isSilent) this.#checkTokens();
     if (this.machine.isDegraded) return;
     const waiting = this.#waiting();
     if (waiting.length > 0)
@@ -292,6 +354,8 @@ class Execution {
     if (!machine.isDegraded && !isFree(word)) machine.fail(`The word is left: ${this.#describe()}`);
     machine.isScheduling = false;
     const alive = this.#actors.filter(({thread}) => thread.state === 'alive');
+    // Until the next token of each dead thread is due.
+    machine.letPass(TOKENS_DUE_MILLISECONDS);
     // Whatever is left has to be cleared by who comes next; each dead thread may have left a ticket.
     for (let round = alive.length; round <= this.#actors.length; round++) {
       for (const actor of alive) if (machine.failure === undefined) this.#probe(actor);
@@ -322,9 +386,17 @@ class Execution {
   #hash(): number {
     let hash = this.#inside === undefined ? 0 : this.#actors.indexOf(this.#inside.actor) + 1;
     for (const [id, told] of this.#abandoned) hash = mix(hash, id * 16 + told.length);
+    if (this.#tenure !== undefined) {
+      const {owner, other, end, overdue} = this.#tenure;
+      hash = mix(hash, owner.index * 64 + other.index * 8 + overdue);
+      hash = mix(hash, Math.min(end, 1e9));
+    }
     return hash;
   }
 }
+
+/** No thread is asked so often in a scenario that its next token would take longer. */
+const TOKENS_DUE_MILLISECONDS = 6_000;
 
 class CallerInThread implements Caller {
   readonly actor: ActorInThread;

@@ -13,6 +13,9 @@ const edit = (file: string, find: string, replacement: string): readonly Edit[] 
 const ACCUSE_THE_SLOT =
   'this.#markDied(slot, idOf(Atomics.load(this.#cells, slotCell(slot, THREAD))));';
 
+const KEEP_ARMED =
+  'SharedLine.#keepArmed(self, token, line.#memory.rearmToken(line.#slot, token, threadId));';
+
 export const faults: Record<string, readonly Edit[]> = {
   // The word
   'release-does-not-notify': edit(
@@ -95,10 +98,21 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'barges-past-its-own-line': edit(
     LINE,
-    'if (this.holder !== undefined || this.length > 0) return false;',
-    'if (this.holder !== undefined) return false;',
+    'if (this.holder !== undefined || this.length > 0) return 0;',
+    'if (this.holder !== undefined) return 0;',
   ),
   'stays-in-line-after-its-timeout': edit(LINE_LOCK, 'this.#line.withdraw(waiter);', ''),
+  'keeps-the-word-for-ever': edit(
+    LINE,
+    'return time - this.#contestedSince < min(',
+    'return time - this.#contestedSince < Infinity * min(',
+  ),
+  'looks-at-the-clock-too-seldom': edit(
+    LINE,
+    'const time = now();\n    this.#contestedSince ??= time;',
+    `const time = this.acquisition % 8 === 0 ? now() : (this.#contestedSince ?? now());
+    this.#contestedSince ??= time;`,
+  ),
   'waits-for-who-never-comes': edit(
     LINE,
     'if (isReserved(word)) return age >= RESERVATION_MILLISECONDS;',
@@ -124,7 +138,7 @@ export const faults: Record<string, readonly Edit[]> = {
   'forgets-the-dead-before-telling': edit(
     MEMORY,
     'tell(idOf(thread));\n',
-    `Atomics.store(this.#cells, cell, slotState(threadId, CLEANING));
+    `Atomics.store(this.#cells, cell, slotState(threadId, PREPARING));
       tell(idOf(thread));\n`,
   ),
   'may-be-released-while-it-tells': edit(
@@ -132,11 +146,33 @@ export const faults: Record<string, readonly Edit[]> = {
     'this.holder = isAbandoned(word) ? TELLING : lock;',
     'this.holder = lock;',
   ),
+  'forgets-who-waits-while-it-tells': edit(
+    MEMORY,
+    'Atomics.and(this.#cells, WORD, ~ABANDONED);',
+    'Atomics.and(this.#cells, WORD, ~(ABANDONED | WAITERS));',
+  ),
   'never-asks': edit(LINE, 'if (isDead) this.#inherit(word, owner);', ''),
   'a-used-token-is-dead': [
-    ...edit(MEMORY, 'if (armed <= SPENT) continue;\n      const spending', 'const spending'),
+    ...edit(MEMORY, 'if (armed <= SPENT) return undefined;\n    const spending', 'const spending'),
+    ...edit(
+      MEMORY,
+      'FIRST_TOKEN + token)) > SPENT) return token;',
+      'FIRST_TOKEN + token)) >= SPENT) return token;',
+    ),
     ...edit(MEMORY, 'this.#markDied(slot, armed - armedBy(0));', ACCUSE_THE_SLOT),
   ],
+  'arms-no-token-again': edit(LINE, KEEP_ARMED, ''),
+  'arms-the-second-token-once': edit(LINE, KEEP_ARMED, `if (token !== 1) ${KEEP_ARMED}`),
+  'spends-tokens-at-a-steady-rate': edit(
+    MEMORY,
+    'SECOND_TOKEN_MILLISECONDS * 4 ** (token - 1);',
+    'SECOND_TOKEN_MILLISECONDS;',
+  ),
+  'spends-tokens-as-often-as-it-is-asked': edit(
+    MEMORY,
+    'if (!this.#claimTime(slotCell(slot, ASKED_AT), now, wait)) return undefined;',
+    'void [now, wait];',
+  ),
   'arms-before-it-waits': edit(
     MEMORY,
     'const wait = Atomics.waitAsync(this.#cells, cell, seen);',
@@ -146,8 +182,8 @@ export const faults: Record<string, readonly Edit[]> = {
   'believes-what-the-runtime-says': [
     ...edit(
       PRESENCE,
-      'return memory.spendToken(owner.slot, end, TOKENS, threadId) === false;',
-      'return memory.spendToken(owner.slot, end, TOKENS, threadId) !== true;',
+      'return memory.spendToken(owner.slot, threadId, sharedNow(), true) === false;',
+      'return memory.spendToken(owner.slot, threadId, sharedNow(), true) !== true;',
     ),
     ...edit(
       MEMORY,
@@ -164,16 +200,19 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'uses-a-token-that-is-being-spent': edit(
     MEMORY,
-    'if (isFirst && seen !== SPENT) return undefined;',
-    '',
+    `if (Atomics.load(this.#cells, cell) !== SPENT) return undefined;
+    const wait = Atomics.waitAsync(this.#cells, cell, SPENT);`,
+    `const seen = Atomics.load(this.#cells, cell);
+    const wait = Atomics.waitAsync(this.#cells, cell, seen);
+    Atomics.compareExchange(this.#cells, cell, seen, SPENT);`,
   ),
 
   // Slots
-  'takes-a-slot-in-use': edit(MEMORY, 'if (stateOf(thread) !== DIED) return false;', ''),
+  'takes-a-slot-in-use': edit(MEMORY, 'if (stateOf(thread) !== DIED) return undefined;', ''),
   'frees-a-slot-that-owns': edit(
     MEMORY,
     `    // It may have become the owner and died. Then its lock has to be taken over first, and its death told.
-    if (this.owns(slot, this.read())) return false;
+    if (this.owns(slot, this.read())) return undefined;
 `,
     '',
   ),

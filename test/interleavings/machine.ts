@@ -93,6 +93,7 @@ export class Machine {
   /** Whether the strategy is asked; otherwise each thread goes on for as long as it can. */
   isScheduling = false;
   clock = 0;
+  #givesUpAt = 0;
   #deadlineClock = 0;
   /** Whether a thread has died or was blocked, so that others need timers to go on. */
   isDegraded = false;
@@ -105,6 +106,8 @@ export class Machine {
   onQuiet: () => void = () => undefined;
   /** Whether `ask` finds nobody. */
   isDenied = false;
+  /** Whether `ask` gets no answer. */
+  isSilent = false;
   failure: string | undefined;
   /** For the account of an execution. */
   log: ((line: string) => void) | undefined;
@@ -120,6 +123,7 @@ export class Machine {
     this.threads = [];
     this.isScheduling = false;
     this.clock = this.#deadlineClock = 1_000;
+    this.#givesUpAt = GIVE_UP_MILLISECONDS;
     this.isDegraded = false;
     this.deathsLeft = this.blocksLeft = 0;
     this.failure = undefined;
@@ -135,6 +139,12 @@ export class Machine {
     const thread = new LogicalThread(this.threads.length, id);
     this.threads.push(thread);
     return thread;
+  }
+
+  /** Time in which nobody does anything. */
+  letPass(milliseconds: number): void {
+    this.clock += milliseconds;
+    this.#givesUpAt += milliseconds;
   }
 
   fail(message: string): void {
@@ -172,8 +182,7 @@ export class Machine {
     if (this.failure !== undefined || this.#isAbandoned) return undefined;
     this.steps++;
     if (this.steps > GIVE_UP_STEPS) this.fail('It goes on for ever.');
-    if (this.clock > GIVE_UP_MILLISECONDS)
-      this.fail(`It takes more than ${GIVE_UP_MILLISECONDS} ms.`);
+    if (this.clock > this.#givesUpAt) this.fail(`It takes more than ${GIVE_UP_MILLISECONDS} ms.`);
     const options = this.#options(inTheMiddle);
     if (
       inTheMiddle === undefined &&
@@ -216,10 +225,11 @@ export class Machine {
     this.#addTimers(inTheMiddle, options, isQuiet);
     if (this.isScheduling && options.length > 0) {
       for (const thread of threads) {
-        if (thread.state !== 'alive') continue;
+        if (thread.state === 'dead') continue;
         if (this.deathsLeft > 0 && this.mayDie(thread))
           options.push({thread, kind: 'die', cost: 0});
-        if (this.blocksLeft > 0) options.push({thread, kind: 'block', cost: 0});
+        if (this.blocksLeft > 0 && thread.state === 'alive')
+          options.push({thread, kind: 'block', cost: 0});
       }
     }
     return options;
@@ -481,9 +491,10 @@ export class Machine {
   readonly ask = (id: number): SimulatedPromise => {
     const promise = new SimulatedPromise();
     const thread = this.threads.find((each) => each.id === id);
-    const isSilent = !this.isDenied && thread?.state === 'blocked';
+    const isSilent = this.isSilent || (!this.isDenied && thread?.state === 'blocked');
     const answer = () => {
-      if (this.isDenied || thread === undefined || thread.state === 'dead')
+      if (this.isSilent) promise.resolve('no answer');
+      else if (this.isDenied || thread === undefined || thread.state === 'dead')
         promise.resolve('not found');
       else promise.resolve(isSilent || thread.state === 'blocked' ? 'no answer' : 'answered');
     };

@@ -52,6 +52,10 @@ export interface Scenario {
   readonly tokens?: number;
   /** Whether the runtime says of every thread that it does not know it. */
   readonly isDenied?: boolean;
+  /** Whether the runtime does not answer, as while the main thread is blocked: there is nothing but tokens to go by. */
+  readonly isSilent?: boolean;
+  /** Whether the slot of each thread that ends can be used again. */
+  readonly losesNoSlot?: boolean;
   /** How many preemptions are explored exhaustively. Without it, the scenario is explored at random. */
   readonly preemptions?: number;
 }
@@ -185,6 +189,17 @@ const threeLong = async (t: Actor) => {
   await first;
 };
 
+/** So long that the lock has to be given to another thread in between, whatever a tenure may be. */
+const fourVeryLong = async (t: Actor) => {
+  const first = call(t, t.lock, 4);
+  const second = call(t, t.lock, 4);
+  const third = call(t, t.lock, 4);
+  await call(t, t.lock, 4);
+  await third;
+  await second;
+  await first;
+};
+
 const twoObjects = async (t: Actor) => {
   const other = t.createLock();
   const first = callAsync(t, t.lock);
@@ -289,6 +304,14 @@ const attachesLate = async (t: Actor) => {
   }
 };
 
+/** Tries again often, and soon. */
+const attachesOften = async (t: Actor) => {
+  for (let tries = 0; tries < 8; tries++) {
+    if (attachIfPossible(t) !== undefined) return;
+    await t.sleep(20);
+  }
+};
+
 /** Takes a slot, if there is one, and no more. */
 const attaches = async (t: Actor) => {
   attachIfPossible(t);
@@ -297,6 +320,12 @@ const attaches = async (t: Actor) => {
 const attachesTwice = async (t: Actor) => {
   if (attachIfPossible(t) !== undefined) return;
   await t.sleep(150);
+  attachIfPossible(t);
+};
+
+/** Takes a slot when the next token of a thread that has been asked is due. */
+const attachesLater = async (t: Actor) => {
+  await t.sleep(350);
   attachIfPossible(t);
 };
 
@@ -447,6 +476,39 @@ export const scenarios: Record<string, Scenario> = {
     deaths: 1,
     preemptions: 2,
   },
+  'dead-busy-holder-in-silence': {
+    threads: [{run: onceAsync, isMortal: true}, {run: once}],
+    // Three are due while a thread is busy, another not long after, and the last is for the runtime.
+    tokens: 5,
+    deaths: 1,
+    blocks: 1,
+    isSilent: true,
+    preemptions: 1,
+  },
+  'slot-in-new-hands-in-the-middle': {
+    threads: [
+      {run: rests, isMortal: true},
+      {run: attachesLater, attachesItself: true},
+      {run: attachesTwice, attachesItself: true},
+    ],
+    slots: 1,
+    tokens: 3,
+    deaths: 1,
+    preemptions: 3,
+  },
+  'slot-of-one-that-stands-still': {
+    threads: [
+      {run: rests, isMortal: true},
+      {run: attachesOften, attachesItself: true},
+    ],
+    slots: 1,
+    tokens: 5,
+    deaths: 1,
+    blocks: 1,
+    isSilent: true,
+    losesNoSlot: true,
+    preemptions: 2,
+  },
   'busy-waiter': {threads: [{run: threeLong}, {run: once}], blocks: 1, preemptions: 2},
   'busy-and-denied': {
     threads: [{run: onceAsync}, {run: once}],
@@ -489,6 +551,11 @@ export const scenarios: Record<string, Scenario> = {
   'two-heirs': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: once}],
     deaths: 1,
+  },
+  'heir-with-a-long-line': {
+    threads: [{run: onceAsync, isMortal: true}, {run: fourVeryLong}, {run: once}],
+    deaths: 1,
+    preemptions: 1,
   },
   'dead-heir': {
     threads: [

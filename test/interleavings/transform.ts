@@ -96,7 +96,8 @@ class Transformation {
       this.#replace(expression.getStart(), open + 1, 'yield* (super.$init ?? $noInit).call(this, ');
       this.#children(node, mode);
     } else if (mode === 'plain') this.#wrap(node, '$plain(', ')', mode);
-    else if (callee.startsWith('Atomics.')) this.#wrap(node, '($point() ? yield : 0, ', ')', mode);
+    else if (/(^|\.)Atomics\.\w+$/.test(callee))
+      this.#wrap(node, '($point() ? yield : 0, ', ')', mode);
     else this.#wrap(node, '(($t = ', ') instanceof $Generator ? yield* $t : $t)', mode);
   }
 

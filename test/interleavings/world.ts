@@ -23,10 +23,12 @@ export interface Layout {
   readonly HEADER_CELLS: number;
   readonly SLOT_CELLS: number;
   readonly THREAD: number;
+  readonly TICKET: number;
+  readonly PARKED_AT: number;
   readonly FIRST_TOKEN: number;
   readonly TOKENS: number;
   readonly IN_USE: number;
-  readonly CLEANING: number;
+  readonly PREPARING: number;
   readonly STATE_BITS: number;
 }
 
@@ -34,7 +36,7 @@ const layout: Edit = {
   file: 'src/shared/lockMemory.ts',
   find: 'const MAGIC = 0x4c6f636b;',
   replacement: `const MAGIC = 0x4c6f636b;
-export const layout = () => ({WORD, HEADER_CELLS, SLOT_CELLS, THREAD, FIRST_TOKEN, TOKENS, IN_USE, CLEANING, STATE_BITS});`,
+export const layout = () => ({WORD, HEADER_CELLS, SLOT_CELLS, THREAD, TICKET, PARKED_AT, FIRST_TOKEN, TOKENS, IN_USE, PREPARING, STATE_BITS});`,
 };
 
 /** Less of what only takes time: the same code, with fewer steps. */
@@ -147,8 +149,32 @@ export class World {
       stopTimer: machine.stopTimer,
       reportUncaught: (error: unknown) => machine.fail(`An uncaught error: ${String(error)}`),
       pause: nothing,
+      currentContext: () => (action: Job) => action(),
     };
     this.#loaded.set('src/shared/platform.ts', platform);
+    const {WeakRef, FinalizationRegistry} = collecting(machine);
+    this.#loaded.set('src/shared/intrinsics.ts', {
+      Atomics: isLogged ? logged(machine, () => this.layout) : machine.atomics,
+      deref: (reference: {deref(): unknown}) => reference.deref(),
+      floor: Math.floor,
+      max: Math.max,
+      min: Math.min,
+      random: () => (machine.current.index * 0.37) % 1,
+    });
+    const startDeadline = (action: Job, milliseconds: number) =>
+      machine.startTimer(milliseconds, action, 'deadline');
+    this.#loaded.set('src/intrinsics.ts', {
+      NativePromise: SimulatedPromise,
+      resolved: (value: unknown) => SimulatedPromise.resolve(value),
+      then: (promise: SimulatedPromise, ...handlers: Parameters<SimulatedPromise['then']>) =>
+        promise.then(...handlers),
+      nativeThen: {call: (promise: SimulatedPromise, job: Job) => promise.then(job)},
+      READY: SimulatedPromise.resolve(),
+      NOTHING: undefined,
+      createMap: () => new Map(),
+      hostTimers: {set: startDeadline, clear: machine.stopTimer, now: machine.deadlineNow},
+      outside: (job: Job) => job(),
+    });
     const global = new Proxy(
       {},
       {
@@ -159,21 +185,12 @@ export class World {
         },
       },
     );
-    const math = Object.create(Math) as Math;
-    math.random = () => (machine.current.index * 0.37) % 1;
-    const {WeakRef, FinalizationRegistry} = collecting(machine);
     this.#globals = [
       ...[undefined, $Generator, machine.point, $new, $noInit],
       ...[$plain, $async, $await],
-      ...[
-        isLogged ? logged(machine, () => this.layout) : machine.atomics,
-        SimulatedPromise,
-        SimulatedSharedArrayBuffer,
-        WeakRef,
-        FinalizationRegistry,
-      ],
-      ...[math, {now: machine.deadlineNow}],
-      (action: Job, milliseconds: number) => machine.startTimer(milliseconds, action, 'deadline'),
+      ...[undefined, SimulatedPromise, SimulatedSharedArrayBuffer, WeakRef, FinalizationRegistry],
+      ...[Math, {now: machine.deadlineNow}],
+      startDeadline,
       ...[machine.stopTimer, global],
     ];
   }

@@ -16,7 +16,11 @@ function loadWith(symbol: unknown, file = compiledFile('src/index', 'commonjs'))
 }
 
 test('where there is no Symbol.dispose a guard has release, and what compilers make of using', async (t) => {
-  const without = {for: (key: string) => Symbol.for(key)};
+  const {toStringTag} = Symbol;
+  const without = Object.assign((name: string) => Symbol(name), {
+    for: (key: string) => Symbol.for(key),
+    toStringTag,
+  });
   const lock = (loadWith(without) as {createLock: typeof createLock}).createLock();
   const guard = await lock.acquire();
   guard.release();

@@ -1,13 +1,12 @@
 // Uses every exported type and signature without any global but the language's own.
-import {
-  createLock,
-  createLocksByKey,
-  type AbortSignalLike,
-  type AcquireOptions,
-  type Lock,
-  type LockGuard,
-  type LocksByKey,
-  type LocksByKeyOptions,
+import {createLock, createLocksByKey} from '@databases/lock';
+import type {
+  AbortSignalLike,
+  AcquireOptions,
+  Lock,
+  LockGuard,
+  LocksByKey,
+  LocksByKeyOptions,
 } from '@databases/lock';
 
 const lock: Lock = createLock(30_000);

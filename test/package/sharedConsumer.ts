@@ -1,12 +1,6 @@
 // Uses every exported type and signature without any global but the language's own.
-import {
-  LockTimeoutError,
-  createLock,
-  type Lock,
-  type LockGuard,
-  type SharedLock,
-  type SharedLockOptions,
-} from '@databases/lock/shared';
+import {LockTimeoutError, createLock} from '@databases/lock/shared';
+import type {Lock, LockGuard, SharedLock, SharedLockOptions} from '@databases/lock/shared';
 
 const lock: SharedLock = createLock(30_000);
 export const sum: Promise<number> = lock.withLock(async (a: number, b: number) => a + b, 1, 2);

@@ -1,8 +1,10 @@
 // What the lock survives: threads that end, in every way, with the lock in their hands or while they wait for it.
 import test from 'ava';
 import {createLock, type SharedLock} from '../../src/shared/index.js';
+import {LockMemory, hasWaiters} from '../../src/shared/lockMemory.js';
 import {actors, type Actor} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
+import {attachNobody} from '../support/nobody.js';
 
 const endings: Record<string, (actor: Actor) => unknown> = {
   'is terminated': ({worker}) => worker.terminate(),
@@ -78,17 +80,15 @@ test('tryAcquire inherits, and its object is told before it returns', async (t) 
   t.deepEqual(seen, [holder.threadId]);
 });
 
-test('an onAbandoned that releases, aborts or asks changes nothing for the heir', async (t) => {
+test('an onAbandoned that releases or asks changes nothing for the heir', async (t) => {
   const lock = createLock();
   const [first] = actors(t, 1);
   const holder = await holds(first, lock);
-  const controller = new AbortController();
   const order: string[] = [];
   const waits: Promise<unknown>[] = [];
   const heir = createLock(60_000, {
     buffer: lock.buffer,
     onAbandoned: () => {
-      controller.abort();
       t.throws(() => heir.releaseLock(), {code: 'ERR_LOCK_NOT_HELD'});
       t.is(heir.tryAcquire(), undefined);
       t.true(heir.isLocked);
@@ -100,7 +100,7 @@ test('an onAbandoned that releases, aborts or asks changes nothing for the heir'
     },
   });
   waits.push(
-    heir.acquire({signal: controller.signal}).then((guard) => {
+    heir.acquire().then((guard) => {
       order.push('heir');
       guard.release();
     }),
@@ -110,6 +110,28 @@ test('an onAbandoned that releases, aborts or asks changes nothing for the heir'
   await until(() => order.includes('pooled'));
   await Promise.all(waits);
   t.deepEqual(order, ['told', 'heir', 'behind', 'asked by onAbandoned', 'pooled']);
+  t.deepEqual([lock.isLocked, lock.pendingCount], [false, 0]);
+});
+
+test('an heir whose signal its onAbandoned aborts was told, and the lock goes to the next', async (t) => {
+  const lock = createLock();
+  const [first] = actors(t, 1);
+  const holder = await holds(first, lock);
+  const controller = new AbortController();
+  const order: string[] = [];
+  const heir = createLock(60_000, {
+    buffer: lock.buffer,
+    onAbandoned: () => {
+      order.push('told');
+      controller.abort(new Error('The heir has seen enough.'));
+    },
+  });
+  const call = heir.acquire({signal: controller.signal});
+  const behind = heir.withLock(() => order.push('behind'));
+  await holder.worker.terminate();
+  await t.throwsAsync(call, {message: 'The heir has seen enough.'});
+  await behind;
+  t.deepEqual(order, ['told', 'behind']);
   t.deepEqual([lock.isLocked, lock.pendingCount], [false, 0]);
 });
 
@@ -175,6 +197,31 @@ test('a caller with a timeout inherits as well', async (t) => {
   await holder.worker.terminate();
   t.deepEqual(await heir, ['heir', holder.threadId]);
   lock.releaseLock();
+});
+
+test('an heir gives the lock to another thread in its turn, however long its own line is', async (t) => {
+  const lock = createLock();
+  const memory = new LockMemory(lock.buffer);
+  const [first] = actors(t, 1);
+  const holder = await holds(first, lock);
+  // A thread that waits and never looks: it depends on what the heir knows.
+  const other = attachNobody(memory, 1001);
+  memory.wait(other, memory.drawTicket());
+  const waiters: {areKnown: boolean; standing: number}[] = [];
+  const line = Array.from({length: 20}, () =>
+    lock.withLock(() => {
+      waiters.push({areKnown: hasWaiters(memory.read()), standing: memory.countWaiting()});
+      // As long as a tenure may be.
+      const end = performance.now() + 4;
+      while (performance.now() < end);
+    }),
+  );
+  await holder.worker.terminate();
+  await Promise.all(line);
+  t.deepEqual(waiters[0], {areKnown: true, standing: 1});
+  const sections = waiters.findIndex(({standing}) => standing === 0);
+  t.log(`the other thread was called after ${sections} of ${line.length} sections`);
+  t.true(sections >= 1 && sections <= 3, `called after ${sections} sections`);
 });
 
 test('nobody is told twice, and an heir that dies in turn is inherited from', async (t) => {

@@ -6,6 +6,7 @@ import {createLock, type LockTimeoutError, type SharedLock} from '../../src/shar
 import {LockMemory, SLOTS, isFree, isReserved} from '../../src/shared/lockMemory.js';
 import {actors} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
+import {attachNobody} from '../support/nobody.js';
 import {compiledFile} from '../support/compiled.js';
 
 const notHeld = {code: 'ERR_LOCK_NOT_HELD'};
@@ -179,7 +180,8 @@ test('a word that is reserved for another thread is locked, and owned by nobody,
   const lock = createLock();
   const memory = new LockMemory(lock.buffer);
   // Two threads of which the one is woken to take the lock from the other, and does not come.
-  const [owner = NaN, absent = NaN] = [memory.attach(1001), memory.attach(1002)];
+  const owner = attachNobody(memory, 1001);
+  const absent = attachNobody(memory, 1002);
   memory.tryTake(owner);
   t.is(memory.ownerThreadId(), 1001);
   memory.wait(absent, memory.drawTicket());
@@ -195,7 +197,7 @@ test('a word that is reserved for another thread is locked, and owned by nobody,
 test('a reservation for a thread that does not come is ended by the thread that made it, also if nobody looks', async (t) => {
   const lock = createLock();
   const memory = new LockMemory(lock.buffer);
-  const absent = memory.attach(1001) ?? NaN;
+  const absent = attachNobody(memory, 1001);
   const ticket = memory.drawTicket();
   // The second time this thread has had the lock for long while another waits.
   for (const milliseconds of [0, 5]) {
@@ -211,7 +213,7 @@ test('a reservation for a thread that does not come is ended by the thread that 
 test('a reservation is ended also if the caller for whom the thread that made it waits gives up', async (t) => {
   const lock = createLock();
   const memory = new LockMemory(lock.buffer);
-  const absent = memory.attach(1001) ?? NaN;
+  const absent = attachNobody(memory, 1001);
   const controller = new AbortController();
   await lock.acquireLock();
   memory.wait(absent, memory.drawTicket());
@@ -227,6 +229,35 @@ test('a reservation is ended also if the caller for whom the thread that made it
   await until(() => isFree(memory.read()));
 });
 
+test.serial(
+  'once sections turn slow, and the tenure is over, no more than one begins before others',
+  async (t) => {
+    const lock = createLock();
+    // As quick as they get.
+    for (let n = 0; n < 20_000; n++) await lock.withLock(() => undefined);
+    const memory = new LockMemory(lock.buffer);
+    const other = attachNobody(memory, 1001);
+    for (let quick = 16; quick < 24; quick++) {
+      await lock.acquireLock();
+      memory.wait(other, memory.drawTicket());
+      const before = memory.wakeUps(other);
+      let begun = 0;
+      const section = (isSlow: boolean) => {
+        if (!isSlow || memory.wakeUps(other) > before) return;
+        begun++;
+        // Longer than any tenure.
+        const end = performance.now() + 10;
+        while (performance.now() < end);
+      };
+      const calls = Array.from({length: quick + 10}, (_, n) => lock.withLock(section, n >= quick));
+      lock.releaseLock();
+      await Promise.all(calls);
+      t.true(begun <= 2, `${begun} slow ones began after ${quick} quick ones`);
+      t.true(memory.wakeUps(other) > before);
+    }
+  },
+);
+
 /** A thread that is woken and does not come. */
 interface Absent {
   readonly slot: number;
@@ -239,7 +270,7 @@ test('a reservation lasts, also if the thread that made it left the lock a momen
     const lock = createLock();
     const memory = new LockMemory(lock.buffer);
     const [first, second] = [1001, 1002].map((id) => {
-      const [slot, ticket] = [memory.attach(id) ?? NaN, memory.drawTicket()];
+      const [slot, ticket] = [attachNobody(memory, id), memory.drawTicket()];
       return {slot, wait: () => memory.wait(slot, ticket)};
     }) as [Absent, Absent];
     let left = NaN;
@@ -429,7 +460,7 @@ test('one thread too many gets a clear error, and the lock still works', async (
   const memory = new LockMemory(lock.buffer);
   const slots = new Set<number | undefined>();
   // Threads that are there as far as anybody can tell.
-  for (let id = 1001; slots.size < SLOTS - 1; id++) slots.add(memory.attach(id));
+  for (let id = 1001; slots.size < SLOTS - 1; id++) slots.add(attachNobody(memory, id));
   t.false(slots.has(undefined));
   const [thread] = actors(t, 1);
   await t.throwsAsync(thread?.tell({do: 'attach', buffer: lock.buffer}) ?? Promise.resolve(), {

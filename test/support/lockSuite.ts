@@ -702,11 +702,13 @@ function signals(test: TestFn['serial'], createLock: CreateLock): void {
 
   test('a signal that has aborted rejects, also when the lock is free', async (t) => {
     const lock = createLock();
-    for (const thrown of [reason, 'a string', undefined]) {
+    for (const thrown of [reason, 'a string', null]) {
       const signal = {...inert, aborted: true, reason: thrown};
       const result = await lock.acquire({signal}).catch((error: unknown) => ({error}));
       t.deepEqual(result, {error: thrown} as unknown as LockGuard);
     }
+    // As in the package abort-controller.
+    await t.throwsAsync(lock.acquire({signal: {...inert, aborted: true}}), {name: 'AbortError'});
     const aborted = AbortSignal.abort();
     t.is(await lock.acquire({signal: aborted}).catch((error: unknown) => error), aborted.reason);
     t.false(lock.isLocked);
@@ -716,16 +718,42 @@ function signals(test: TestFn['serial'], createLock: CreateLock): void {
     lock.releaseLock();
   });
 
-  test('once the guard is given the signal means nothing', async (t) => {
+  test('a signal that aborts before the caller has its guard keeps it from it', async (t) => {
+    const lock = createLock();
+    for (const isFree of [true, false]) {
+      const holder = isFree ? undefined : await lock.acquire();
+      const controller = new AbortController();
+      const call = lock.acquire({signal: controller.signal});
+      const behind = watch(lock.acquireLock('behind'));
+      holder?.release();
+      // The lock is its by now, though its code has not gone on yet.
+      controller.abort(reason);
+      await t.throwsAsync(call, {is: reason});
+      await until(() => behind.length === 1);
+      t.deepEqual(behind, [{value: 'behind'}]);
+      lock.releaseLock();
+      t.is(getEventListeners(controller.signal, 'abort').length, 0);
+    }
+  });
+
+  test('a wait whose signal nobody told of never gets the lock', async (t) => {
     const lock = createLock();
     const holder = await lock.acquire();
     const controller = new AbortController();
-    const waiting = lock.acquire({signal: controller.signal});
-    const behind = watch(lock.acquireLock('behind'));
-    holder.release();
-    // Admitted, though its code has not gone on yet.
+    controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
+    const call = lock.acquire({signal: controller.signal});
     controller.abort(reason);
-    const guard = await waiting;
+    holder.release();
+    await t.throwsAsync(call, {is: reason});
+    t.false(lock.isLocked);
+  });
+
+  test('once the guard is given the signal means nothing', async (t) => {
+    const lock = createLock();
+    const controller = new AbortController();
+    const guard = await lock.acquire({signal: controller.signal});
+    const behind = watch(lock.acquireLock('behind'));
+    controller.abort(reason);
     await settle();
     t.deepEqual(behind, []);
     guard.release();

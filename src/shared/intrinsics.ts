@@ -1,0 +1,14 @@
+/** What the shared lock calls of the language, as it was when this was loaded, for the reason that `../intrinsics.ts` gives. */
+import {uncurried} from '../intrinsics.js';
+
+const host: Partial<typeof globalThis> = globalThis;
+const {load, store, add, and, or, compareExchange, notify, waitAsync} =
+  host.Atomics ?? ({} as typeof globalThis.Atomics);
+
+export const Atomics = {load, store, add, and, or, compareExchange, notify, waitAsync};
+
+export const deref = uncurried(WeakRef.prototype.deref) as <T extends WeakKey>(
+  reference: WeakRef<T>,
+) => T | undefined;
+
+export const {floor, max, min, random} = Math;
