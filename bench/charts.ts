@@ -1,7 +1,8 @@
 /**
  * `npm run bench:charts -- FILE`
  *
- * Draws the figures of a run, as `npm run bench -- --json FILE` wrote it: docs/one-thread.svg and docs/across-threads.svg.
+ * Draws the figures of a run, as `npm run bench -- --json FILE` wrote it: docs/one-thread.svg and
+ * docs/across-threads.svg.
  */
 import {writeFileSync} from 'node:fs';
 import {parse, View} from 'vega';

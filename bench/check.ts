@@ -1,7 +1,8 @@
 /**
  * `npm run bench:check -- [FILE]`
  *
- * Compares the figures of a run, or of one made now, with the goals. It fails, and names the rows, when a goal is missed.
+ * Compares the figures of a run, or of one made now, with the goals. It fails, and names the rows,
+ * when a goal is missed.
  */
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';

@@ -1,7 +1,8 @@
 /**
  * `npm run bench -- [--only one-thread|threads|growth] [--quick] [--json FILE] [--node PATH]`
  *
- * Builds the package and measures what was built, beside its peers, with the Node.js at PATH: see suite.ts.
+ * Builds the package and measures what was built, beside its peers, with the Node.js at PATH: see
+ * suite.ts.
  */
 import {parseArgs} from 'node:util';
 import {PARTS} from './support/report.js';

@@ -1,4 +1,7 @@
-/** The goals: what the locks of this package have to reach, each against others in the same row of the same run. */
+/**
+ * The goals: what the locks of this package have to reach, each against others in the same row of
+ * the same run.
+ */
 import {BARE_QUEUE, NO_LOCK, PEERS, SHARED, VERSION_2} from './oneThread/peers.js';
 import {
   FEW,
@@ -35,7 +38,10 @@ export const goals = (report: Report): Goal[] => [
   ...growthGoals(new PartReader(report, 'growth')),
 ];
 
-/** A lock that crashes or hangs has no figure that could be too low. Where none did, there is nothing to list. */
+/**
+ * A lock that crashes or hangs has no figure that could be too low. Where none did, there is
+ * nothing to list.
+ */
 const failures = ({cells}: Report): Goal[] =>
   cells
     .filter(({lock}) => lock === OURS || lock === SHARED)
@@ -64,7 +70,8 @@ function oneThreadGoals(part: PartReader): Goal[] {
       const against = (lock: string): Goal => {
         const of = `times as fast as ${lock}`;
         if (lock === NO_LOCK) return {row, of, atLeast: 1 / 4, figure: speedUp(lock)};
-        // A lock for each call must be no slower than 2.1.0, and a second use of a lock is where ours gains.
+        // A lock for each call must be no slower than 2.1.0, and a second use of a lock is where
+        // ours gains.
         const isUsedAgain = use.way !== 'lifetime';
         const atLeast = lock === VERSION_2 && isUsedAgain ? VERSION_2_GOALS.get(load) : undefined;
         // A tie within 5 % counts. Without the async context it is easier to be fast.
@@ -84,7 +91,10 @@ function oneThreadGoals(part: PartReader): Goal[] {
   );
 }
 
-/** Against the plain mutex: at least so many times the operations, at most so many times its longest wait. */
+/**
+ * Against the plain mutex: at least so many times the operations, at most so many times its longest
+ * wait.
+ */
 const PLAIN_GOALS: readonly [threads: number, callers: number, Work, number, number][] = [
   [2, 8, 'synchronous', 1.8, 1 / 2],
   [4, 100, 'synchronous', 2, 1 / 5],

@@ -1,11 +1,12 @@
 /**
- * The job of every example: clients move money at the same time between accounts that are kept in a JSON
- * file. Money never comes or goes, so the total must stay what it was.
+ * The job of every example: clients move money at the same time between accounts that are kept in a
+ * JSON file. Money never comes or goes, so the total must stay what it was.
  *
- * A transfer changes the file twice, and each change is a read and a write. Without a lock, what others
- * write between the two is lost.
+ * A transfer changes the file twice, and each change is a read and a write. Without a lock, what
+ * others write between the two is lost.
  *
- * A thread may be ended in the middle of a transfer. So a copy of the accounts is kept until it is complete.
+ * A thread may be ended in the middle of a transfer. So a copy of the accounts is kept until it is
+ * complete.
  */
 import {randomInt, randomUUID} from 'node:crypto';
 import {existsSync, renameSync} from 'node:fs';
@@ -53,7 +54,10 @@ export async function total(file: string): Promise<number> {
   return Object.values(await read(file)).reduce((sum, balance) => sum + balance, 0);
 }
 
-/** Many clients at once, each making one transfer after the other; every transfer under `lock`, if given. */
+/**
+ * Many clients at once, each making one transfer after the other; every transfer under `lock`, if
+ * given.
+ */
 export async function transfers(file: string, lock?: Lock): Promise<void> {
   const names = Object.keys(await read(file));
   const anyone = () => names[randomInt(names.length)] as string;
@@ -84,9 +88,9 @@ export async function transfer(
 }
 
 /**
- * For a thread that got the lock from one that ended while it held it: puts back the accounts as they were
- * before the transfer that the other may have left half made. Synchronous, so that it is done when
- * `onAbandoned` returns.
+ * For a thread that got the lock from one that ended while it held it: puts back the accounts as
+ * they were before the transfer that the other may have left half made. Synchronous, so that it is
+ * done when `onAbandoned` returns.
  */
 export function undoTransfer(file: string): void {
   if (existsSync(copyOf(file))) renameSync(copyOf(file), file);

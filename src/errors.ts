@@ -1,12 +1,13 @@
 /**
- * The errors a caller can meet. Recognise them by `code`, not by `instanceof`: the ES module and the
- * CommonJS copy of this package have classes of their own, and both can be loaded in one process.
+ * The errors a caller can meet. Recognise them by `code`, not by `instanceof`: the ES module and
+ * the CommonJS copy of this package have classes of their own, and both can be loaded in one
+ * process.
  */
 
 /**
  * - `ERR_LOCK_TIMEOUT`: the lock was not free within `timeoutMilliseconds`.
- * - `ERR_LOCK_NOT_HELD`: something released a lock that it did not hold, or the lock of a `withLock` or a guard was
- *   released under it.
+ * - `ERR_LOCK_NOT_HELD`: something released a lock that it did not hold, or the lock of a
+ *   `withLock` or a guard was released under it.
  * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`.
  *
  * And of the lock across threads:
@@ -24,11 +25,13 @@ export type LockErrorCode =
   | 'ERR_LOCK_UNSUPPORTED';
 
 /**
- * What every lock of this package fails with by itself. Bad arguments are a `TypeError` or a `RangeError`, and what a
- * caller's own function, signal or store fails with comes through as it is.
+ * What every lock of this package fails with by itself. Bad arguments are a `TypeError` or a
+ * `RangeError`, and what a caller's own function, signal or store fails with comes through as it
+ * is.
  *
- * Its `cause` repeats what the error's own properties say, as far as it can be cloned: an error that
- * crosses a thread, out of a Piscina task for example, keeps `message`, `stack` and `cause` and nothing else.
+ * Its `cause` repeats what the error's own properties say, as far as it can be cloned: an error
+ * that crosses a thread, out of a Piscina task for example, keeps `message`, `stack` and `cause`
+ * and nothing else.
  */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
@@ -36,7 +39,7 @@ export class LockError extends Error {
 
   constructor(code: LockErrorCode, message: string, facts: LockErrorFacts = {}) {
     const {key, ...others} = facts;
-    // Objects may be cloneable or not; the others of these never are.
+    // Functions and symbols never are cloneable, and objects may not be.
     const isCloneable = !/object|function|symbol/.test(typeof key);
     super(message, {cause: {code, ...(isCloneable ? facts : others)}});
     Object.assign(this, {code}, facts);
@@ -53,7 +56,10 @@ interface LockErrorFacts extends LockTimeoutDetails {
   readonly timeoutMilliseconds?: number;
 }
 
-/** A caller, or `pool()`, waited for `timeoutMilliseconds` and waits no more; nobody else is affected. */
+/**
+ * A caller, or `pool()`, waited for `timeoutMilliseconds` and waits no more; nobody else is
+ * affected.
+ */
 export class LockTimeoutError extends LockError {
   override readonly name = 'LockTimeoutError';
   declare readonly code: 'ERR_LOCK_TIMEOUT';
@@ -64,8 +70,8 @@ export class LockTimeoutError extends LockError {
   declare readonly key?: unknown;
 
   /**
-   * The thread that held the lock when the wait ended, `undefined` if none did; only on errors of the lock across
-   * threads.
+   * The thread that held the lock when the wait ended, `undefined` if none did; only on errors of
+   * the lock across threads.
    */
   declare readonly ownerThreadId?: number | undefined;
 
@@ -113,7 +119,10 @@ export const badValueError = (
 
 const typeOf = (value: unknown): string => (value === null ? 'null' : typeof value);
 
-/** What an object calls itself, `Int32Array` or `AbortSignal` or `Lock` say; of anything else the type. */
+/**
+ * What an object calls itself, `Int32Array` or `AbortSignal` or `Lock` say; of anything else the
+ * type.
+ */
 const nameOf = (value: unknown): string => {
   const tag = {}.toString.call(value).slice(8, -1);
   return typeof value !== 'object' || value === null || tag === 'Object' ? typeOf(value) : tag;

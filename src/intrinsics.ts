@@ -19,21 +19,24 @@ export const NativePromise = (async () => undefined)().constructor as PromiseCon
 
 export const resolved = NativePromise.resolve.bind(NativePromise) as <T>(value: T) => Promise<T>;
 
-// (No promise gets a `then` of its own: that makes V8 look for one at all promises of the process, and them slower.)
-export const {then: nativeThen} = NativePromise.prototype;
-export const then = uncurried(nativeThen) as <T, R>(
+// (No promise gets a `then` of its own: that makes V8 look for one at all promises of the process,
+// and them slower.)
+export const then = uncurried(NativePromise.prototype.then) as <T, R>(
   promise: Promise<T>,
   onFulfilled: ((value: T) => R) | undefined,
   onRejected?: (reason: unknown) => R,
 ) => Promise<Awaited<R>>;
 
 /**
- * `nativeThen.call(READY, job)` calls `job` in a microtask. It needs no room on the stack for a function of this package, so it
- * can also put right what a stack that ran out has left half done.
+ * `then(READY, job)` calls `job` in a microtask. It needs no room on the stack for a function of
+ * this package. So where "the stack ran out", which any call may meet whose caller recurses deeply,
+ * it can still arrange for a step to be finished.
  */
 export const READY = resolved(undefined);
 
-/** `await NOTHING` goes on in a microtask, and looks up nothing: not even a promise's `constructor`. */
+/**
+ * `await NOTHING` goes on in a microtask, and looks up nothing: not even a promise's `constructor`.
+ */
 export const NOTHING: unknown = undefined;
 
 /** A `Map` that keeps its methods, whatever becomes of `Map.prototype`. */

@@ -3,19 +3,19 @@
 /**
  * A lock around asynchronous operations: one holder at a time, the others wait in line.
  *
- * Callers of one thread get the lock in the order in which they asked. It is not re-entrant: a holder
- * that asks again waits for itself.
+ * Callers of one thread get the lock in the order in which they asked. It is not re-entrant: a
+ * holder that asks again waits for itself.
  *
  * Methods that return a promise report every error by rejecting. A wait that ends early takes
  * nothing with it: the holder keeps the lock and the others their places.
  *
- * These are the methods that `Lock` had in 2.1.0: the type for code that makes locks of its own, such as a mock or a decorator,
- * and for code that takes such locks beside real ones.
+ * These are the methods that `Lock` had in 2.1.0: the type for code that makes locks of its own,
+ * such as a mock or a decorator, and for code that takes such locks beside real ones.
  */
 export interface BasicLock {
   /**
-   * Acquires the lock, calls `fn(...args)`, and releases the lock once `fn` has returned or thrown and
-   * the promise (or other thenable) that it returned, if any, has settled.
+   * Acquires the lock, calls `fn(...args)`, and releases the lock once `fn` has returned or thrown
+   * and the promise (or other thenable) that it returned, if any, has settled.
    *
    * `fn` is never called before `withLock` returns, and it runs in the async context
    * (`AsyncLocalStorage`) of this call.
@@ -26,7 +26,8 @@ export interface BasicLock {
    *   `timeoutMilliseconds`, counted from this call. `fn` is then never called.
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, when somebody called
-   *   {@link releaseLock} before `fn` was done, unless `fn` failed. If it was before `fn` began, `fn` is never called.
+   *   {@link releaseLock} before `fn` was done, unless `fn` failed. If it was before `fn` began,
+   *   `fn` is never called.
    * @throws (rejects with) `TypeError` when `fn` is not a function. Nothing is queued.
    *
    * @example
@@ -53,8 +54,8 @@ export interface BasicLock {
 
   /**
    * The same, and resolves to `task`: whatever the code that will hold the lock needs, so that it
-   * can be a function made once instead of a closure made for each call. A promise is no good task: it
-   * would be awaited with the lock held.
+   * can be a function made once instead of a closure made for each call. A promise is no good task:
+   * it would be awaited with the lock held.
    *
    * @example
    * const run = (task: Task) => task.run().finally(() => lock.releaseLock());
@@ -65,8 +66,8 @@ export interface BasicLock {
   /**
    * Releases the lock and hands it to the next in line.
    *
-   * It releases whatever acquisition is current, so call it exactly once for each `acquireLock`, and never
-   * inside `withLock`.
+   * It releases whatever acquisition is current, so call it exactly once for each `acquireLock`,
+   * and never inside `withLock`.
    *
    * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, when nothing is held.
    * @throws `LockError`, `code: 'ERR_LOCK_POOLED'`, once {@link pool} has resolved.
@@ -74,8 +75,8 @@ export interface BasicLock {
   releaseLock(): void;
 
   /**
-   * Retires this lock object for good. Calls that come after this one fail; those that came before are
-   * served first, then the promise resolves. Never necessary: a lock that is no longer used is
+   * Retires this lock object for good. Calls that come after this one fail; those that came before
+   * are served first, then the promise resolves. Never necessary: a lock that is no longer used is
    * garbage collected like anything else.
    *
    * @throws (rejects with) `LockTimeoutError` when earlier callers were not done within the lock's
@@ -85,20 +86,24 @@ export interface BasicLock {
   pool(): Promise<void>;
 }
 
-/** What every lock of this package is: a {@link BasicLock} that also gives guards, takes signals, and tells its state. */
+/**
+ * What every lock of this package is: a {@link BasicLock} that also gives guards, takes signals,
+ * and tells its state.
+ */
 export interface Lock extends BasicLock {
   /**
    * Acquires the lock, and resolves to a guard that releases it. It queues in one line with
    * {@link withLock} and {@link acquireLock}.
    *
-   * @throws (rejects with) `signal.reason` when `options.signal` aborts before this promise has settled, or had aborted before
-   *   the call, even if the lock is free or retired; an `AbortError` where the signal has no reason. The caller has then left
-   *   the line, and the others keep their places. Once you have the guard, the signal has no effect.
+   * @throws (rejects with) `signal.reason` when `options.signal` aborts before this promise has
+   *   settled, or had aborted before the call, even if the lock is free or retired; an `AbortError`
+   *   where the signal has no reason. The caller has then left the line, and the others keep their
+   *   places. Once you have the guard, the signal has no effect.
    * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
    *   `timeoutMilliseconds`, counted from this call.
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
-   * @throws (rejects with) `TypeError` when the options are not an object, have an unknown name, or the signal is not
-   *   an `AbortSignal`.
+   * @throws (rejects with) `TypeError` when the options are not an object, have an unknown name, or
+   *   the signal is not an `AbortSignal`.
    *
    * @example
    * using _guard = await lock.acquire({signal: AbortSignal.timeout(500)});
@@ -107,7 +112,8 @@ export interface Lock extends BasicLock {
   acquire(options?: AcquireOptions): Promise<LockGuard>;
 
   /**
-   * Acquires the lock if that is possible at once: nobody holds it, and nobody in this thread waits for it.
+   * Acquires the lock if that is possible at once: nobody holds it, and nobody in this thread waits
+   * for it.
    *
    * @returns a guard that releases the lock, or `undefined`
    * @throws `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
@@ -118,7 +124,10 @@ export interface Lock extends BasicLock {
    */
   tryAcquire(): LockGuard | undefined;
 
-  /** Whether somebody holds the lock. Whether that is so a moment later, only {@link tryAcquire} tells. */
+  /**
+   * Whether somebody holds the lock. Reading it changes nothing; whether it is still so a moment
+   * later, only {@link tryAcquire} tells.
+   */
   readonly isLocked: boolean;
 
   /** How many callers wait in line, in this thread. The holder is not one of them. */
@@ -131,8 +140,9 @@ export interface AcquireOptions {
 }
 
 /**
- * What a lock needs of an `AbortSignal`, whoever made it and declares its type. As with the platform's own, `removeEventListener` must
- * not throw, and nothing here may call the lock, but for the listener.
+ * What a lock needs of an `AbortSignal`, whoever made it and declares its type. As with the
+ * platform's own, `removeEventListener` must not throw, and nothing here may call the lock, but for
+ * the listener.
  */
 export interface AbortSignalLike {
   readonly aborted: boolean;
@@ -142,22 +152,25 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** `Symbol.dispose` where the language's types, as the reader of these declarations has them, know it. */
+/**
+ * `Symbol.dispose` where the language's types, as the reader of these declarations has them, know
+ * it.
+ */
 type DisposeSymbol<Symbols = SymbolConstructor> = Symbols extends {readonly dispose: symbol}
   ? Symbols['dispose']
   : never;
 
 /**
- * One acquisition of a lock, to be released once. It is a `Disposable`: declared by `using` (TypeScript 5.2 and
- * later), it is released at the end of its block.
+ * One acquisition of a lock, to be released once. It is a `Disposable`: declared by `using`
+ * (TypeScript 5.2 and later), it is released at the end of its block.
  */
 export interface LockGuard extends Readonly<Record<DisposeSymbol, () => void>> {
   /**
-   * Releases the lock and hands it to the next in line. Every call but the first does nothing, whoever holds the lock by then.
-   * It works on its own, as in `work().finally(guard.release)`.
+   * Releases the lock and hands it to the next in line. Every call but the first does nothing,
+   * whoever holds the lock by then. It works on its own, as in `work().finally(guard.release)`.
    *
-   * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, at the first call, when somebody called `releaseLock` under the
-   *   guard. Nobody else's lock is touched.
+   * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, at the first call, when somebody called
+   *   `releaseLock` under the guard. Nobody else's lock is touched.
    */
   release(): void;
 }
@@ -168,7 +181,8 @@ export interface LockGuard extends Readonly<Record<DisposeSymbol, () => void>> {
  */
 export interface LocksByKey<TKey = unknown> {
   /**
-   * Acquires the lock of `key`, calls `fn(...args)`, and releases the lock. See {@link Lock.withLock}.
+   * Acquires the lock of `key`, calls `fn(...args)`, and releases the lock. See
+   * {@link Lock.withLock}.
    *
    * @example
    * await locks.withLock(user.id, async () => { await save(user); });
@@ -192,7 +206,9 @@ export interface LocksByKey<TKey = unknown> {
    */
   releaseLock(key: TKey): void;
 
-  /** Acquires the lock of `key`, and resolves to a guard that releases it. See {@link Lock.acquire}. */
+  /**
+   * Acquires the lock of `key`, and resolves to a guard that releases it. See {@link Lock.acquire}.
+   */
   acquire(key: TKey, options?: AcquireOptions): Promise<LockGuard>;
 
   /** Acquires the lock of `key` if that is possible at once. See {@link Lock.tryAcquire}. */
@@ -230,17 +246,20 @@ export interface LocksByKeyOptions<TKey = unknown> {
 }
 
 /**
- * A lock in memory that the threads of a process share. Everything said of {@link Lock} holds for it, and:
+ * A lock in memory that the threads of a process share. Everything said of {@link Lock} holds for
+ * it, and:
  *
- * - Callers of one thread get it in the order in which they asked; the threads take turns, of one to three milliseconds
- *   while others wait.
- * - It is released through the object through which it was acquired; through any other, `releaseLock` throws
- *   `ERR_LOCK_NOT_HELD`. `pool()` waits for the callers of its own object, and retires nothing but that.
+ * - Callers of one thread get it in the order in which they asked; the threads take turns, of one
+ *   to three milliseconds while others wait.
+ * - It is released through the object through which it was acquired; through any other,
+ *   `releaseLock` throws `ERR_LOCK_NOT_HELD`. `pool()` waits for the callers of its own object, and
+ *   retires nothing but that.
  * - When the thread that holds it ends, the next in line inherits it, and is told by
  *   {@link SharedLockOptions.onAbandoned}. A thread that lives keeps it, however busy it is.
  * - A caller that waits for another thread keeps its own thread alive.
- * - {@link Lock.isLocked} speaks for all threads, {@link Lock.pendingCount} for this one. While the lock is reserved for a thread
- *   that was woken to take it, for a few milliseconds, and until a holder's thread that ended is found out, it is locked.
+ * - {@link Lock.isLocked} speaks for all threads, {@link Lock.pendingCount} for this one. A lock
+ *   that is reserved for a thread that was woken to take it counts as locked. So does the lock of a
+ *   thread that ended, until somebody who tries to get it finds that out: reading does not.
  * - The error of a timeout has an `ownerThreadId`.
  */
 export interface SharedLock extends Lock {
@@ -250,16 +269,16 @@ export interface SharedLock extends Lock {
 
 export interface SharedLockOptions {
   /**
-   * The `buffer` of the lock to use. Without this key a new lock is made; with the key, but without a lock's buffer,
-   * `createLock` throws.
+   * The `buffer` of the lock to use. Without this key a new lock is made; with the key, but without
+   * a lock's buffer, `createLock` throws.
    */
   buffer?: SharedArrayBuffer;
 
   /**
-   * Called when a caller of this object gets the lock from a thread that ended while it held it, with that
-   * thread's id, before the caller's code goes on. What the lock protects may be half changed then. What it
-   * throws is reported as an uncaught error, and changes nothing. While it runs nobody can release the lock; other callers
-   * may get in line.
+   * Called when a caller of this object gets the lock from a thread that ended while it held it,
+   * with that thread's id, before the caller's code goes on. What the lock protects may be half
+   * changed then. What it throws is reported as an uncaught error, and changes nothing. While it
+   * runs nobody can release the lock; other callers may get in line.
    */
   onAbandoned?: ((info: {threadId: number}) => void) | undefined;
 }

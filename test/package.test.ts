@@ -153,7 +153,8 @@ test.before('pack and install', async (t) => {
   project = path.join(temporary, 'project');
   installed = path.join(project, 'node_modules/@databases/lock');
 
-  // The build rewrites package.json and dist, so it runs in a copy: other tests may be reading them.
+  // The build rewrites package.json and dist, so it runs in a copy: other tests may be reading
+  // them.
   const copy = path.join(temporary, 'copy');
   const generated = ['node_modules', '.git', '.tshy', '.tshy-build', '.tsimp', 'dist'];
   await cp(repository, copy, {
@@ -355,7 +356,9 @@ function run(cwd: string, command: string, args: readonly string[]): Promise<str
   });
 }
 
-/** Runs a script in the project, an ES module if it imports; resolves to the JSON that it prints. */
+/**
+ * Runs a script in the project, an ES module if it imports; resolves to the JSON that it prints.
+ */
 async function runScript(script: string): Promise<unknown> {
   const type = /^\s*import /.test(script) ? 'module' : 'commonjs';
   return JSON.parse(await run(project, process.execPath, [`--input-type=${type}`, '-e', script]));

@@ -1,4 +1,6 @@
-/** The locks for one thread: nanoseconds a call, for ever more callers, without and with a timeout. */
+/**
+ * The locks for one thread: nanoseconds a call, for ever more callers, without and with a timeout.
+ */
 import {FLOORS} from '../oneThread/peers.js';
 import {FEW, MANY, rowName, TRAITS, UNCONTENDED, USES, type Use} from '../oneThread/rows.js';
 import {OURS, PartReader, type Report} from '../support/report.js';

@@ -1,4 +1,7 @@
-/** How the cost of an operation grows, from one to a million, beside the cost of doing the same without a lock. */
+/**
+ * How the cost of an operation grows, from one to a million, beside the cost of doing the same
+ * without a lock.
+ */
 import {createPeerChild} from '../oneThread/part.js';
 import {NO_LOCK} from '../oneThread/peers.js';
 import {USES, type Use} from '../oneThread/rows.js';

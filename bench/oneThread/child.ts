@@ -1,8 +1,9 @@
 /**
  * Measures one lock for one thread.
  *
- * The batches are timed here rather than by mitata, whose `measure` generates a new loop for each call and takes many samples
- * with it: every round would begin with cold code, and here the rounds are the samples.
+ * The batches are timed here rather than by mitata, whose `measure` generates a new loop for each
+ * call and takes many samples with it: every round would begin with cold code, and here the rounds
+ * are the samples.
  */
 import {setImmediate as turn} from 'node:timers/promises';
 import {answer} from '../support/child.js';
@@ -53,8 +54,9 @@ type Batch = () => Promise<number>;
 const batches = new Map<string, Batch>();
 
 /**
- * Nanoseconds a call, with warm code. The heap is as the calls before left it, as in any program: a forced collection would
- * shrink the young generation, and the time to grow it again is none of the lock's.
+ * Nanoseconds a call, with warm code. The heap is as the calls before left it, as in any program: a
+ * forced collection would shrink the young generation, and the time to grow it again is none of the
+ * lock's.
  */
 async function time(peer: Peer, {use, load, milliseconds}: TimeQuestion): Promise<number> {
   const name = rowName(use, load);

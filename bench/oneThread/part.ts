@@ -44,7 +44,9 @@ function measureTraits(quick: boolean): Promise<Cell[]> {
 /** What the compiler makes of the same code differs from process to process by a third. */
 const ROUNDS_OF_A_PROCESS = 4;
 
-/** In one process for each lock, as a program that uses one lock does; in another after some rounds. */
+/**
+ * In one process for each lock, as a program that uses one lock does; in another after some rounds.
+ */
 async function measureTimes(quick: boolean): Promise<Cell[]> {
   const children = new Map<string, ReturnType<typeof createPeerChild>>();
   const ask = (lock: string, question: Question) => {

@@ -16,7 +16,9 @@ const {Mutex, withTimeout} = createRequire(import.meta.url)('async-mutex') as ty
 
 export const VERSION_2 = '@databases/lock 2.1.0';
 export const NO_LOCK = 'no lock';
-/** What waiting in line costs at least: a queue of promises, without a timeout, a check or an error. */
+/**
+ * What waiting in line costs at least: a queue of promises, without a timeout, a check or an error.
+ */
 export const BARE_QUEUE = 'bare queue';
 /** What the others are to be seen beside. */
 export const FLOORS: readonly string[] = [NO_LOCK, BARE_QUEUE];
@@ -33,9 +35,15 @@ export interface Peer {
   byKey?(timeout?: number): RunByKey;
   /** For a synchronous function, by acquiring and releasing the lock. */
   acquireLock?(): Run;
-  /** The same, by whatever a call of `acquire` gives that releases it; by the lock where it gives nothing. */
+  /**
+   * The same, by whatever a call of `acquire` gives that releases it; by the lock where it gives
+   * nothing.
+   */
   acquire?(): Run;
-  /** The same, with a lock for each call, which is pooled at its end, as `@databases/pg` does for each task and transaction. */
+  /**
+   * The same, with a lock for each call, which is pooled at its end, as `@databases/pg` does for
+   * each task and transaction.
+   */
   lifetime?(timeout?: number): Run;
 }
 

@@ -19,7 +19,10 @@ export async function keepsContext(peer: Peer): Promise<boolean> {
   return kept.length === 4 && kept.every(Boolean);
 }
 
-/** Whether a lock still lets in one caller at a time, and the next one at all, after waiters have timed out. */
+/**
+ * Whether a lock still lets in one caller at a time, and the next one at all, after waiters have
+ * timed out.
+ */
 export async function excludesAfterTimeout(peer: Peer): Promise<boolean> {
   const run = peer.withLock(30);
   let inside = 0;

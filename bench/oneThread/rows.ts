@@ -1,4 +1,6 @@
-/** What is measured in one thread, by which names it is found in a report, and which locks have it. */
+/**
+ * What is measured in one thread, by which names it is found in a report, and which locks have it.
+ */
 import type {Peer} from './peers.js';
 
 /** How a caller uses the lock: the tables. */

@@ -1,6 +1,6 @@
 /**
- * Measuring in another process, one measurement at a time: a lock's machine code is then its own, and a lock that
- * crashes or hangs ends nothing but its own measurement.
+ * Measuring in another process, one measurement at a time: a lock's machine code is then its own,
+ * and a lock that crashes or hangs ends nothing but its own measurement.
  */
 import {fork, type ChildProcess} from 'node:child_process';
 import {fileURLToPath} from 'node:url';

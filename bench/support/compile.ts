@@ -1,20 +1,13 @@
 /**
- * Compiles the benchmarks into a directory of their own, beside a copy of the package as it was built: workers start fast,
- * any Node.js can run it, and a build in the checkout meanwhile disturbs nothing.
+ * Compiles the benchmarks into a directory of their own, beside a copy of the package as it was
+ * built: workers start fast, any Node.js can run it, and a build in the checkout meanwhile disturbs
+ * nothing.
  */
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import {cpSync, mkdtempSync, symlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
-import ts from 'typescript';
+import {transpileFolder} from '../../test/support/transpile.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -25,18 +18,6 @@ export function compile(): string {
   cpSync(path.join(repository, 'package.json'), path.join(directory, 'package.json'));
   cpSync(path.join(repository, 'dist'), path.join(directory, 'dist'), {recursive: true});
   symlinkSync(path.join(repository, 'node_modules'), path.join(directory, 'node_modules'));
-  for (const file of readdirSync(path.join(repository, 'bench'), {
-    recursive: true,
-    encoding: 'utf8',
-  })) {
-    if (!file.endsWith('.ts')) continue;
-    const {outputText} = ts.transpileModule(
-      readFileSync(path.join(repository, 'bench', file), 'utf8'),
-      {compilerOptions: {module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022}},
-    );
-    const target = path.join(directory, 'bench', file.replace(/\.ts$/, '.js'));
-    mkdirSync(path.dirname(target), {recursive: true});
-    writeFileSync(target, outputText);
-  }
+  transpileFolder('bench', directory);
   return directory;
 }

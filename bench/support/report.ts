@@ -45,7 +45,10 @@ export class PartReader {
     return this.cells.filter((cell) => cell.row === row).map((cell) => cell.lock);
   }
 
-  /** The median over the rounds that came to an end; undefined when none did, or when it was not measured. */
+  /**
+   * The median over the rounds that came to an end; undefined when none did, or when it was not
+   * measured.
+   */
   figure(row: string, lock: string, name: string): number | undefined {
     return median(this.#figures(row, lock, name));
   }

@@ -1,6 +1,7 @@
 /**
- * Interleaved rounds: each goes through all rows, and through all locks of a row directly after each other, so that a
- * machine that grows faster or slower meanwhile does so for every lock alike. Who is first rotates.
+ * Interleaved rounds: each goes through all rows, and through all locks of a row directly after
+ * each other, so that a machine that grows faster or slower meanwhile does so for every lock alike.
+ * Who is first rotates.
  */
 import type {Cell, Outcome, Part} from './report.js';
 

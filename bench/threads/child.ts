@@ -1,4 +1,7 @@
-/** One measurement across threads, in a process of its own: starts the threads, leads them, and sums up. */
+/**
+ * One measurement across threads, in a process of its own: starts the threads, leads them, and sums
+ * up.
+ */
 import {once} from 'node:events';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {Worker} from 'node:worker_threads';

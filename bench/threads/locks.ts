@@ -17,7 +17,10 @@ const webLocks = (workerThreads as unknown as {locks?: WebLocks}).locks;
 
 export const LOCKS = [OURS, PLAIN, BLOCKING, SERVER, ...(webLocks ? [WEB_LOCKS] : [])];
 
-/** Blocks its thread while it waits, so that a second caller there keeps the first from ever releasing. */
+/**
+ * Blocks its thread while it waits, so that a second caller there keeps the first from ever
+ * releasing.
+ */
 export const deadlocks = (lock: string, callers: number) => lock === BLOCKING && callers > 1;
 
 export type WithLock = (section: () => PromiseLike<void> | undefined) => Promise<unknown>;

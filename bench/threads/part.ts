@@ -1,4 +1,7 @@
-/** The benchmarks across threads: N threads of M callers each, all on one lock; and what they cannot fall below. */
+/**
+ * The benchmarks across threads: N threads of M callers each, all on one lock; and what they cannot
+ * fall below.
+ */
 import {createPeerChild} from '../oneThread/part.js';
 import {SHARED} from '../oneThread/peers.js';
 import {UNCONTENDED} from '../oneThread/rows.js';
@@ -24,8 +27,8 @@ const LIMIT_MILLISECONDS = 10_000;
 const WARM_UP_MILLISECONDS_PER_THREAD = 200;
 
 /**
- * A thread has the lock for a millisecond here and there, and the operating system says where. In too short a time its share
- * tells more of that luck than of the lock.
+ * A thread has the lock for a millisecond here and there, and the operating system says where. In
+ * too short a time its share tells more of that luck than of the lock.
  */
 const MILLISECONDS = {least: 500, perThread: 250};
 

@@ -2,7 +2,10 @@
 
 export type Work = 'synchronous' | 'one event-loop turn';
 
-/** The cell with the phase, and the cell that counts who is inside the lock; on cache lines of their own. */
+/**
+ * The cell with the phase, and the cell that counts who is inside the lock; on cache lines of their
+ * own.
+ */
 export const PHASE = 0;
 export const INSIDE = 64;
 export const CELLS = 128;

@@ -1,6 +1,7 @@
 /**
- * The floor of everything across threads: how long it takes one thread to wake another with `notify` and to be woken in
- * turn, both waiting with `waitAsync`. The process that is asked, and both of its threads.
+ * The floor of everything across threads: how long it takes one thread to wake another with
+ * `notify` and to be woken in turn, both waiting with `waitAsync`. The process that is asked, and
+ * both of its threads.
  */
 import {once} from 'node:events';
 import {isMainThread, parentPort, Worker, workerData} from 'node:worker_threads';

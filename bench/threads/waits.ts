@@ -1,4 +1,7 @@
-/** A histogram of waiting times whose buckets grow by 9 %: eight of them double the time, from 1 µs to an hour. */
+/**
+ * A histogram of waiting times whose buckets grow by 9 %: eight of them double the time, from 1 µs
+ * to an hour.
+ */
 
 const BUCKETS_PER_DOUBLING = 8;
 

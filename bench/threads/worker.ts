@@ -1,6 +1,7 @@
 /**
- * A thread that uses the lock as often as it can: `callers` loops, each of which acquires, works and releases. It
- * counts what was begun while the measurement ran, to the end of each wait, so that a waiter who starves shows.
+ * A thread that uses the lock as often as it can: `callers` loops, each of which acquires, works
+ * and releases. It counts what was begun while the measurement ran, to the end of each wait, so
+ * that a waiter who starves shows.
  */
 import {parentPort, workerData, type MessagePort} from 'node:worker_threads';
 import {access, type Access} from './locks.js';

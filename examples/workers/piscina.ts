@@ -1,5 +1,5 @@
-// Runs the transfers in the threads of a Piscina pool, first without and then with a lock. With the lock, one more task
-// is aborted in the middle of a transfer.
+// Runs the transfers in the threads of a Piscina pool, first without and then with a lock. With the
+// lock, one more task is aborted in the middle of a transfer.
 import {once} from 'node:events';
 import {MessageChannel} from 'node:worker_threads';
 import {createLock} from '@databases/lock/shared';

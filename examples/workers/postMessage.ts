@@ -1,5 +1,5 @@
-// Runs the transfers in plain workers that get the lock's buffer by postMessage, first without and then with a lock. With
-// the lock, one more worker is terminated in the middle of a transfer.
+// Runs the transfers in plain workers that get the lock's buffer by postMessage, first without and
+// then with a lock. With the lock, one more worker is terminated in the middle of a transfer.
 import {once} from 'node:events';
 import {Worker} from 'node:worker_threads';
 import {createLock} from '@databases/lock/shared';

@@ -1,16 +1,16 @@
 import {badTypeError} from '../errors.js';
-import {deadlinesAfter} from '../line/deadlines.js';
-import {Line} from '../line/line.js';
+import {createDeadlines} from '../line/deadlines.js';
 import {LineLock} from '../line/lineLock.js';
 import type {Lock} from '../types.js';
+import {InProcessLine} from './inProcessLine.js';
 
 /**
  * Creates a lock for one thread.
  *
- * @param timeoutMilliseconds how long a caller waits for the lock. Without it, or with `Infinity`, for
- *   ever; with `0`, not at all.
- * @throws `TypeError` when `timeoutMilliseconds` is not a number, or when there is another argument; `RangeError` when the
- *   timeout is negative or NaN.
+ * @param timeoutMilliseconds how long a caller waits for the lock. Without it, or with `Infinity`,
+ *   for ever; with `0`, not at all.
+ * @throws `TypeError` when `timeoutMilliseconds` is not a number, or when there is another
+ *   argument; `RangeError` when the timeout is negative or NaN.
  *
  * @example
  * const lock = createLock(30_000);
@@ -22,5 +22,5 @@ export function createLock(timeoutMilliseconds?: number, other?: unknown): Lock 
     const hint = " A buffer is for createLock of '@databases/lock/shared'.";
     throw badTypeError('createLock(timeoutMilliseconds) without another argument', other, hint);
   }
-  return new LineLock(new Line(), deadlinesAfter(timeoutMilliseconds));
+  return new LineLock(new InProcessLine(), createDeadlines(timeoutMilliseconds));
 }

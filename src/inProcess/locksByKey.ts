@@ -1,10 +1,10 @@
 import {assertOptions, assertType} from '../errors.js';
 import {createMap} from '../intrinsics.js';
-import {deadlinesAfter} from '../line/deadlines.js';
-import {Line, type LocksInUse} from '../line/line.js';
-import {attempt, LineLock} from '../line/lineLock.js';
-import {INSPECT, SELF, selfOf} from '../line/self.js';
+import {createDeadlines} from '../line/deadlines.js';
+import {LineLock, rejecting} from '../line/lineLock.js';
+import {INSPECT, SELF, unproxied} from '../line/receiver.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
+import {InProcessLine, type LocksInUse} from './inProcessLine.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
 
@@ -14,10 +14,11 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   /** The same for all keys, and so one timer for all of them. */
   readonly #deadlines;
 
-  constructor(store: Store<TKey>, timeoutMilliseconds: number | undefined) {
+  constructor(store: Store<TKey> | undefined, timeoutMilliseconds: number | undefined) {
     this[SELF] = this;
-    this.#inUse = {store, size: 0};
-    this.#deadlines = deadlinesAfter(timeoutMilliseconds);
+    const isCallersOwn = store !== undefined;
+    this.#inUse = {store: store ?? createMap<TKey, Lock>(), isCallersOwn, size: 0};
+    this.#deadlines = createDeadlines(timeoutMilliseconds);
   }
 
   withLock<TArgs extends unknown[], TResult>(
@@ -25,37 +26,37 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
     fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
     ...args: TArgs
   ): Promise<TResult> {
-    return attempt(() => LocksInStore.#lockOf(this, key).withLock(fn, ...args));
+    return rejecting(() => LocksInStore.#findLock(this, key).withLock(fn, ...args));
   }
 
   acquireLock(key: TKey): Promise<void>;
   acquireLock<T>(key: TKey, task: T): Promise<T>;
   acquireLock(key: TKey, task?: unknown): Promise<unknown> {
-    return attempt(() => LocksInStore.#lockOf(this, key).acquireLock(task));
+    return rejecting(() => LocksInStore.#findLock(this, key).acquireLock(task));
   }
 
   releaseLock(key: TKey): void {
-    LocksInStore.#lockOf(this, key).releaseLock();
+    LocksInStore.#findLock(this, key).releaseLock();
   }
 
   acquire(key: TKey, options?: AcquireOptions): Promise<LockGuard> {
-    return attempt(() => LocksInStore.#lockOf(this, key).acquire(options));
+    return rejecting(() => LocksInStore.#findLock(this, key).acquire(options));
   }
 
   tryAcquire(key: TKey): LockGuard | undefined {
-    return LocksInStore.#lockOf(this, key).tryAcquire();
+    return LocksInStore.#findLock(this, key).tryAcquire();
   }
 
   isLocked(key: TKey): boolean {
-    return LocksInStore.#lockOf(this, key).isLocked;
+    return LocksInStore.#findLock(this, key).isLocked;
   }
 
   pendingCount(key: TKey): number {
-    return LocksInStore.#lockOf(this, key).pendingCount;
+    return LocksInStore.#findLock(this, key).pendingCount;
   }
 
   get size(): number {
-    return selfOf<LocksInStore<TKey>>(this).#inUse.size;
+    return unproxied<LocksInStore<TKey>>(this).#inUse.size;
   }
 
   get [Symbol.toStringTag](): string {
@@ -66,10 +67,10 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
     return `LocksByKey { ${this.size} held }`;
   }
 
-  static #lockOf<TKey>(receiver: LocksInStore<TKey>, key: TKey): Lock {
-    const locks = selfOf<LocksInStore<TKey>>(receiver);
+  static #findLock<TKey>(receiver: LocksInStore<TKey>, key: TKey): Lock {
+    const locks = unproxied<LocksInStore<TKey>>(receiver);
     const inUse = locks.#inUse;
-    return inUse.store.get(key) ?? new LineLock(new Line(inUse, key), locks.#deadlines);
+    return inUse.store.get(key) ?? new LineLock(new InProcessLine(inUse, key), locks.#deadlines);
   }
 }
 
@@ -78,8 +79,8 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
  *
  * Keys are compared as in a `Map`, or as `options.store` compares them.
  *
- * @throws `TypeError` when an option is of the wrong type, `RangeError` when `timeoutMilliseconds` is
- *   negative or NaN.
+ * @throws `TypeError` when an option is of the wrong type, `RangeError` when `timeoutMilliseconds`
+ *   is negative or NaN.
  *
  * @example
  * const locks = createLocksByKey<string>({timeoutMilliseconds: 30_000});
@@ -92,8 +93,8 @@ export function createLocksByKey<TKey = unknown>(
     'timeoutMilliseconds',
     'store',
   ]);
-  const {store = createMap<TKey, Lock>(), timeoutMilliseconds} = options;
-  for (const method of ['get', 'set', 'delete'] as const) {
+  const {store, timeoutMilliseconds} = options;
+  for (const method of store === undefined ? [] : (['get', 'set', 'delete'] as const)) {
     const came = (store as Partial<typeof store> | null)?.[method];
     assertType(came, 'function', `store.${method} to be a function`);
   }

@@ -1,53 +1,64 @@
 import {assertOptions, assertType} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions} from '../types.js';
-import {Limit} from './limit.js';
+import {WaitQueue, type Source} from './waitQueue.js';
+import type {CancellableWaiters, Waiter} from './waiter.js';
 
-/** Those of the signals that somebody has waited with. */
-const known = new WeakMap<AbortSignalLike, Aborts>();
+/** The signals that somebody has waited with. */
+const known = new WeakMap<AbortSignalLike, SignalSource>();
 
 /**
- * The waiters of one `AbortSignal`, and the one listener that ends their waits: a listener for each would be looked at by each
- * other that is added.
+ * One `AbortSignal`, and one listener for all who wait with it: a signal looks through the
+ * listeners that it has whenever another is added.
  */
-class Aborts extends Limit {
+class SignalSource implements Source<Waiter> {
+  readonly waiters: CancellableWaiters;
   readonly #signal: AbortSignalLike;
   #isListening = false;
 
   constructor(signal: AbortSignalLike) {
-    super();
     this.#signal = signal;
+    this.waiters = new WaitQueue(this);
     known.set(signal, this);
   }
 
-  protected start(): void {
+  start(): void {
     if (this.#isListening) return;
     this.#signal.addEventListener('abort', this.#onAbort);
     this.#isListening = true;
   }
 
-  protected stop(): void {
+  stop(): void {
     if (!this.#isListening) return;
     this.#isListening = false;
     this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
   readonly #onAbort = (): void => {
-    for (let waiter; (waiter = this.first);) waiter.lock.giveUp(waiter, reasonOf(this.#signal));
+    const reason = abortReason(this.#signal);
+    const failure = () => {
+      throw reason;
+    };
+    for (let waiter; (waiter = this.waiters.first);) {
+      waiter.entrance.cancel(waiter, failure);
+    }
   };
 }
 
 /** Those who wait with `signal`. */
-export const abortsOf = (signal: AbortSignalLike): Aborts =>
-  known.get(signal) ?? new Aborts(signal);
+export const waitersWith = (signal: AbortSignalLike): CancellableWaiters =>
+  (known.get(signal) ?? new SignalSource(signal)).waiters;
 
-/** What a caller of a signal that has aborted is rejected with. Polyfills have signals without a reason. */
-export const reasonOf = ({reason}: AbortSignalLike): unknown =>
+/** What an aborted caller is rejected with. Some polyfills have signals without a reason. */
+export const abortReason = ({reason}: AbortSignalLike): unknown =>
   reason === undefined
     ? Object.assign(new Error('The operation was aborted.'), {name: 'AbortError'})
     : reason;
 
-/** @throws `TypeError` if the options are none, or their signal lacks what an `AbortSignal` has; its reason if it has aborted */
-export function signalOf(options: AcquireOptions | undefined): AbortSignalLike | undefined {
+/**
+ * @returns the signal among the options, if there is one
+ * @throws `TypeError` if the options are not valid, the signal's reason if it has aborted
+ */
+export function checkOptions(options: AcquireOptions | undefined): AbortSignalLike | undefined {
   if (options === undefined) return undefined;
   assertOptions(options, 'acquire({signal})', ['signal']);
   const {signal} = options;
@@ -55,8 +66,9 @@ export function signalOf(options: AcquireOptions | undefined): AbortSignalLike |
   const {aborted, addEventListener, removeEventListener} = (signal as typeof signal | null) ?? {};
   const expected = 'options.signal to be an AbortSignal';
   assertType(aborted, 'boolean', expected, signal);
-  assertType(addEventListener, 'function', expected, signal);
-  assertType(removeEventListener, 'function', expected, signal);
-  if (aborted) throw reasonOf(signal);
+  for (const method of [addEventListener, removeEventListener]) {
+    assertType(method, 'function', expected, signal);
+  }
+  if (aborted) throw abortReason(signal);
   return signal;
 }

@@ -1,98 +1,92 @@
-import {assertType, badValueError} from '../errors.js';
+import {LockTimeoutError, assertType, badValueError} from '../errors.js';
 import {currentTimers, hostTimers, outside, type Timers} from '../intrinsics.js';
-import {Limit} from './limit.js';
-import type {Waiter} from './waiter.js';
+import {WaitQueue, type Source} from './waitQueue.js';
+import type {CancellableWaiters, Waiter} from './waiter.js';
 
 /** `setTimeout` fires at once for anything longer. */
 const LONGEST_TIMER = 2_147_483_647;
 
 /**
- * What ends the waits that have the same timeout.
+ * Ends the waits that have the same timeout.
  *
- * It goes by the timers of the moment in which a wait begins. In a test these may be fake ones, and what is left over from
- * them must not touch the waits under others.
+ * Each wait goes by the timers that are installed when it begins. In a test these may be fake ones,
+ * and what a test leaves unfired must not touch the waits of the next.
  */
 export class Deadlines {
   readonly timeoutMilliseconds: number;
   /** Made when somebody waits: many locks never have a waiter. */
-  #shared: SharedTimer | undefined;
+  #shared: TimerSource | undefined;
 
   constructor(timeoutMilliseconds: number) {
     this.timeoutMilliseconds = timeoutMilliseconds;
   }
 
-  /** The limit of a wait that begins now. */
-  limit(): Limit {
-    if (this.#shared?.isOf(setTimeout)) return this.#shared;
+  /** Where to wait from now on. */
+  currentWaiters(): CancellableWaiters {
+    if (this.#shared?.timers.set === setTimeout) return this.#shared.waiters;
     const timers = setTimeout === hostTimers.set ? hostTimers : currentTimers();
-    const limit = new SharedTimer(this.timeoutMilliseconds, timers);
-    // Where only one of timers and clock is fake, nothing tells how far apart two waits began. So each has its own timer.
+    const source = new TimerSource(this.timeoutMilliseconds, timers);
+    // Where either the timers or the clock are fake, nothing tells how far apart two waits began.
+    // Then each has a timer of its own.
     const isConsistent = (timers.set === hostTimers.set) === (timers.clock === hostTimers.clock);
-    if (isConsistent) this.#shared = limit;
-    return limit;
+    if (isConsistent) this.#shared = source;
+    return source.waiters;
   }
 }
 
-/**
- * The waiters that one timer serves, in the order of their deadlines: their timeout is the same.
- */
-class SharedTimer extends Limit {
+/** One timer. Who waits longest has the earliest deadline, because all have the same timeout. */
+class TimerSource implements Source<Waiter> {
+  readonly waiters: CancellableWaiters;
   readonly #timeoutMilliseconds: number;
-  readonly #timers: Timers;
+  readonly timers: Timers;
   #timer: unknown;
 
   constructor(timeoutMilliseconds: number, timers: Timers) {
-    super();
     this.#timeoutMilliseconds = timeoutMilliseconds;
-    this.#timers = timers;
+    this.timers = timers;
+    this.waiters = new WaitQueue(this);
   }
 
-  isOf(set: Timers['set']): boolean {
-    return this.#timers.set === set;
+  start(waiter: Waiter): void {
+    const now = this.timers.now();
+    waiter.deadline = now + this.#timeoutMilliseconds;
+    if (this.#timer === undefined) this.#schedule(now, this.#timeoutMilliseconds);
   }
 
-  override join(waiter: Waiter): void {
-    waiter.deadline = this.#now() + this.#timeoutMilliseconds;
-    super.join(waiter);
+  stop(): void {
+    const {clear} = this.timers;
+    clear(this.#timer as number);
+    this.#timer = undefined;
   }
 
-  #now(): number {
-    const {now} = this.#timers;
-    return now();
-  }
-
-  protected start(left = this.#timeoutMilliseconds): void {
-    if (this.#timer !== undefined) return;
-    const {set} = this.#timers;
-    const delay = Math.min(Math.ceil(left), LONGEST_TIMER);
-    const firesAt = this.#now() + delay;
-    this.#timer = outside(() => set(() => this.#expire(firesAt), delay));
+  #schedule(now: number, milliseconds: number): void {
+    const {set} = this.timers;
+    const delay = Math.min(Math.ceil(milliseconds), LONGEST_TIMER);
+    this.#timer = outside(() => set(() => this.#expire(now + delay), delay));
   }
 
   #expire(firesAt: number): void {
     this.#timer = undefined;
-    let now = this.#now();
-    // Timers count in whole milliseconds, and so may be early by a part of one. By more only where they are mocked and the
-    // clock is not: then it is time.
+    let now = this.timers.now();
+    // A timer may fire a part of a millisecond early. If it seems to be a whole one or more, the
+    // timers are fake and the clock is not, and the timer is right.
     if (firesAt - now >= 1) now = firesAt;
-    for (let waiter; (waiter = this.first); waiter.lock.expire(waiter)) {
-      if (waiter.deadline > now) return this.start(waiter.deadline - now);
+    for (let waiter; (waiter = this.waiters.first);) {
+      if (waiter.deadline > now) return this.#schedule(now, waiter.deadline - now);
+      const details = waiter.entrance.line.timeoutDetails();
+      waiter.entrance.cancel(waiter, () => {
+        throw new LockTimeoutError(this.#timeoutMilliseconds, details);
+      });
     }
-  }
-
-  protected stop(): void {
-    const {clear} = this.#timers;
-    clear(this.#timer as number);
-    this.#timer = undefined;
   }
 }
 
 /**
- * What a lock, or several with the same timeout, are made with; `undefined` where nobody's wait ends by time.
+ * What a lock, or several with the same timeout, are made with; `undefined` without a timeout.
  *
  * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time.
  */
-export function deadlinesAfter(timeoutMilliseconds = Infinity): Deadlines | undefined {
+export function createDeadlines(timeoutMilliseconds = Infinity): Deadlines | undefined {
   assertType(timeoutMilliseconds, 'number', 'timeoutMilliseconds to be a number');
   if (!(timeoutMilliseconds >= 0)) {
     throw badValueError(RangeError, 'timeoutMilliseconds to be 0 or more', timeoutMilliseconds);

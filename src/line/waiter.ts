@@ -1,57 +1,71 @@
-import {NOTHING, NativePromise, READY, nativeThen, then} from '../intrinsics.js';
-import {Guard} from './guard.js';
-import type {Limit} from './limit.js';
-import type {LineLock} from './lineLock.js';
+import {NOTHING, NativePromise, READY, then} from '../intrinsics.js';
+import type {Line, LineEntrance, LineWaiter, Waiting} from './protocol.js';
+import type {WaitQueue} from './waitQueue.js';
 
-/** The task of a caller that waits for a guard. */
-export const GUARD = {};
+/** The waiters whose waits one timer or one signal may end. */
+export type CancellableWaiters = WaitQueue<Waiter>;
+
+/** What a waiter needs of the way by which it came into its line. */
+export interface WaiterEntrance extends LineEntrance {
+  /** @returns what the promise of `waiter`, which has just been admitted, resolves to */
+  admitted(waiter: Waiter): unknown;
+  /** Ends the wait of `waiter`, whose promise rejects with what `failure` throws. */
+  cancel(waiter: Waiter, failure: () => never): void;
+  readonly line: Line;
+}
 
 /**
- * A caller that did not get the lock at once. It is `waiting` from `wait` until exactly one of `admit`, `refuse` and `abandon`.
+ * A caller that did not get the lock at once. It `isWaiting` from `wait` until it is admitted,
+ * refused, or its `resolve` is taken from it.
  *
- * One class for all kinds of callers, because a line of two takes a fifth more time.
+ * One class for all kinds of callers: a line of two classes takes a fifth more time (rows
+ * `… 100 callers` of the benchmark).
  */
-export class Waiter {
-  /** The object through which it came. */
-  readonly lock: LineLock;
-  /** What its promise resolves to once it is admitted; of a call of `withLock` the function. */
+export class Waiter implements LineWaiter, Waiting {
+  readonly entrance: WaiterEntrance;
+  /** Of a call of `withLock` the function, of `acquireLock` what its promise resolves to. */
   readonly task: unknown;
-  /** Of a call, whose promise resolves to the waiter itself, so that waiting needs no closure. */
+  /** Of a call of `withLock` the arguments of its function. */
   readonly args: readonly unknown[] | undefined;
   /** The number of its acquisition, once it is admitted. */
   acquisition = 0;
 
-  /** When its wait ends, on the clock of `Deadlines`, which sets it. */
+  /** When its timeout ends its wait; set, and read, by that alone. */
   deadline = 0;
 
-  #deadlines: Limit | undefined;
-  #aborts: Limit | undefined;
-  /** Settles its promise, as long as it is waiting. */
+  #timeout: CancellableWaiters | undefined;
+  #signal: CancellableWaiters | undefined;
+  /**
+   * Settles its promise; only while it waits. Not private, so that a wait can be ended without a
+   * call, for which a stack that ran out has no room.
+   */
   resolve: ((value: unknown) => void) | undefined;
 
-  constructor(lock: LineLock, task?: unknown, args?: readonly unknown[]) {
-    this.lock = lock;
+  constructor(entrance: WaiterEntrance, task?: unknown, args?: readonly unknown[]) {
+    this.entrance = entrance;
     this.task = task;
     this.args = args;
   }
 
-  get waiting(): boolean {
+  get isWaiting(): boolean {
     return this.resolve !== undefined;
   }
 
-  /** It waits, until admitted or refused, for as long as these let it. */
-  wait(deadlines: Limit | undefined, aborts: Limit | undefined): Promise<unknown> {
-    this.#deadlines = deadlines;
-    this.#aborts = aborts;
-    // First, because a signal that is not the platform's own may throw. It is not `waiting` yet: nobody may ask these for their
-    // first before it is.
-    aborts?.join(this);
-    deadlines?.join(this);
+  /** It waits until it is admitted or refused, or one of these ends its wait. */
+  wait(
+    timeout: CancellableWaiters | undefined,
+    signal: CancellableWaiters | undefined,
+  ): Promise<unknown> {
+    this.#timeout = timeout;
+    this.#signal = signal;
+    // Before the promise, because a signal that is not the platform's own may throw.
+    signal?.enqueue(this);
+    timeout?.enqueue(this);
     const outcome = new NativePromise<unknown>((resolve) => {
       this.resolve = resolve;
     });
     if (this.resolve === undefined) {
-      // The stack ran out, and the promise keeps that to itself.
+      // The stack ran out inside the constructor, which turned that into a rejection.
       void then(outcome, undefined, () => undefined);
       throw new RangeError('Maximum call stack size exceeded');
     }
@@ -60,23 +74,21 @@ export class Waiter {
 
   /** It holds the lock now. Its code goes on in a later microtask, in its own async context. */
   admit(acquisition: number): void {
-    const {lock, task, args} = this;
     this.acquisition = acquisition;
-    this.#endWait(args ? this : task === GUARD ? new Guard(lock, acquisition) : task);
+    this.#endWait(this.entrance.admitted(this));
   }
 
-  /** It will not get the lock. What its promise rejects with, `failure` throws. */
+  /** It will not get the lock: its promise rejects with what `failure` throws. */
   refuse(failure: () => never): void {
-    // The promise would keep a `reject` of its own for each waiter, and a rejected one takes some engines a time that grows
-    // with the number of all that are rejected.
-    if (this.resolve) this.#endWait(failing(failure));
+    // No `reject` is kept: it would be one more function for each waiter, and rejecting takes some
+    // engines a time that grows with the number of promises that are rejected at once.
+    if (this.isWaiting) this.#endWait(failing(failure));
   }
 
-  /** Its caller has got an error instead. */
-  abandon(): void {
-    this.resolve = undefined;
-    this.#deadlines?.tidy();
-    this.#aborts?.tidy();
+  /** Takes it, who no longer waits, from those whose waits may be ended. */
+  tidy(): void {
+    this.#timeout?.recount();
+    this.#signal?.recount();
   }
 
   #endWait(outcome: unknown): void {
@@ -84,20 +96,21 @@ export class Waiter {
     if (!resolve) return;
     resolve(outcome);
     this.resolve = undefined;
-    // It has its outcome. Neither a stack that runs out, nor a signal that is not the platform's own, may undo that.
+    // Its promise is settled. Neither a stack that runs out here nor a signal that throws may undo
+    // that.
     try {
-      this.#deadlines?.withdraw(this);
-      this.#aborts?.withdraw(this);
+      this.#timeout?.dequeue(this);
+      this.#signal?.dequeue(this);
     } catch {
       const self = this;
-      void nativeThen.call(READY, () => self.abandon());
+      void then(READY, () => self.tidy());
     }
   }
 }
 
 /**
- * Rejects with what `failure` throws, which it calls when the promise of the waiter waits for this one:
- * only then does the stack of a new error lead to the caller.
+ * Rejects with what `failure` throws. It is called once the waiter's promise awaits this one,
+ * because only then does the stack of a new error lead to the waiter's caller.
  */
 async function failing(failure: () => never): Promise<never> {
   await NOTHING;

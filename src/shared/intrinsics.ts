@@ -1,4 +1,7 @@
-/** What the shared lock calls of the language, as it was when this was loaded, for the reason that `../intrinsics.ts` gives. */
+/**
+ * What the shared lock calls of the language, as it was when this was loaded, for the reason that
+ * `../intrinsics.ts` gives.
+ */
 import {uncurried} from '../intrinsics.js';
 
 const host: Partial<typeof globalThis> = globalThis;

@@ -10,17 +10,6 @@ const LONG_MILLISECONDS = 5000;
 const BLOCK_MILLISECONDS = 50;
 const BETWEEN_BLOCKS_MILLISECONDS = 400;
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export const pause = (milliseconds: number) =>
   new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

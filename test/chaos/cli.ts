@@ -1,27 +1,24 @@
 /**
  * `npm run test:chaos -- [--seconds 60] [--seed N] [--lock ours|plain|web] [--node PATH] [--fault NAME]`
  *
- * Compiles the sources and this directory, so that workers start fast and any Node.js can run them, and starts the run.
- * With `--fault`, one of those in faults.ts is planted into the compiled lock: the run must fail.
+ * Compiles the sources and this directory, so that workers start fast and any Node.js can run them,
+ * and starts the run. With `--fault`, one of those in faults.ts is planted into the compiled lock:
+ * the run must fail.
  */
 import {spawnSync} from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import {mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
-import ts from 'typescript';
-import {plant} from './faults.js';
+import {applyEdits} from '../support/edits.js';
+import {choiceOption, numberOption} from '../support/options.js';
+import {transpileFolder} from '../support/transpile.js';
+import {faults} from './faults.js';
+import {LOCKS} from './locks.js';
+import type {RunOptions} from './run.js';
 
-const {values: options} = parseArgs({
+const {values: given} = parseArgs({
   options: {
     seconds: {type: 'string', default: '60'},
     seed: {type: 'string', default: String(Date.now() % 1_000_000)},
@@ -30,40 +27,26 @@ const {values: options} = parseArgs({
     fault: {type: 'string'},
   },
 });
-
-const repository = fileURLToPath(new URL('../..', import.meta.url));
-
-const sources = new Map<string, string>();
-for (const from of ['src', 'test/chaos']) {
-  for (const file of readdirSync(path.join(repository, from), {
-    recursive: true,
-    encoding: 'utf8',
-  })) {
-    if (!file.endsWith('.ts')) continue;
-    const name = path.posix.join(from, file.replaceAll(path.sep, '/'));
-    sources.set(name, readFileSync(path.join(repository, name), 'utf8'));
-  }
-}
-if (options.fault !== undefined) plant(options.fault, sources);
+const options: RunOptions = {
+  lock: choiceOption('lock', given.lock, LOCKS),
+  seconds: numberOption('seconds', given.seconds),
+  seed: numberOption('seed', given.seed),
+};
+const edits =
+  given.fault === undefined ? [] : faults[choiceOption('fault', given.fault, Object.keys(faults))];
+const edited = applyEdits(edits ?? []);
 
 const directory = mkdtempSync(path.join(tmpdir(), 'lock-chaos-'));
-
-for (const [name, source] of sources) {
-  const target = path.join(directory, name.replace(/\.ts$/, '.js'));
-  const {outputText} = ts.transpileModule(source, {
-    compilerOptions: {module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022},
-    fileName: name,
-  });
-  mkdirSync(path.dirname(target), {recursive: true});
-  writeFileSync(target, outputText);
+for (const folder of ['src', 'test/support', 'test/chaos']) {
+  transpileFolder(folder, directory, {change: (file, source) => edited.get(file) ?? source});
 }
 writeFileSync(path.join(directory, 'package.json'), JSON.stringify({type: 'module'}));
-symlinkSync(path.join(repository, 'node_modules'), path.join(directory, 'node_modules'));
+const nodeModules = fileURLToPath(new URL('../../node_modules', import.meta.url));
+symlinkSync(nodeModules, path.join(directory, 'node_modules'));
 
 const program = path.join(directory, 'test/chaos/run.js');
-const run = spawnSync(options.node, [program, options.lock, options.seconds, options.seed], {
-  stdio: 'inherit',
-});
+const run = spawnSync(given.node, [program, JSON.stringify(options)], {stdio: 'inherit'});
 rmSync(directory, {recursive: true, force: true});
+if (run.error !== undefined) console.log(`Cannot run ${given.node}: ${run.error.message}`);
 if (run.signal !== null) console.log(`The process crashed: ${run.signal}.`);
 process.exitCode = run.status ?? 1;

@@ -1,79 +1,56 @@
 /** Faults that the harness must find, each a change of a place or two in the sources. */
+import {edit, type Edit} from '../support/edits.js';
 
-type Change = readonly [file: string, from: string, to: string];
+const WORD = 'src/shared/memory/word.ts';
+const WAITERS = 'src/shared/memory/waiters.ts';
+const THREADS = 'src/shared/memory/threads.ts';
+const INHERITANCE = 'src/shared/memory/inheritance.ts';
+const LIVENESS = 'src/shared/liveness.ts';
 
-const MEMORY = 'src/shared/lockMemory.ts';
-const LINE = 'src/shared/sharedLine.ts';
-const PRESENCE = 'src/shared/presence.ts';
-
-const FAULTS: Readonly<Record<string, readonly Change[]>> = {
+export const faults: Readonly<Record<string, readonly Edit[]>> = {
   'a busy owner is robbed': [
-    [
-      PRESENCE,
-      '  if (owner.hasDied) return true;',
-      '  if (owner.hasDied || Math.random() > 0.5) return true;',
-    ],
-    [
-      MEMORY,
-      'const died = slotState(threadId, DIED);',
-      'const died = Atomics.load(this.#cells, cell);',
-    ],
+    ...edit(
+      LIVENESS,
+      'if (thread.hasDied) return true;',
+      'if (thread.hasDied || Math.random() > 0.5) return true;',
+    ),
+    ...edit(
+      THREADS,
+      'exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding) ||',
+      'exchangeThread(cells, slot, readThread(cells, slot), diedHolding) ||',
+    ),
   ],
-  'who times out releases the lock': [
-    [
-      MEMORY,
-      '  withdraw(slot: number, ticket: number): Word | undefined {',
-      '  withdraw(slot: number, ticket: number): Word | undefined {\n    Atomics.and(this.#cells, WORD, ~SLOT_MASK);',
-    ],
-  ],
-  'test, then set': [
-    [
-      MEMORY,
-      '    return Atomics.compareExchange(this.#cells, WORD, word, replacement) === word;',
-      '    if (Atomics.load(this.#cells, WORD) !== word) return false;\n    Atomics.store(this.#cells, WORD, replacement);\n    return true;',
-    ],
-  ],
-  'the abandoned mark is forgotten': [
-    [
-      MEMORY,
-      'const taken = this.take(slot, now, ABANDONED);',
-      'const taken = this.take(slot, now);',
-    ],
-  ],
-  'not only the heir is told': [
-    [
-      MEMORY,
-      '      this.#free(slot, threadId);\n    }\n    Atomics.and(this.#cells, WORD, ~ABANDONED);',
-      '      Atomics.store(this.#cells, cell, thread);\n    }',
-    ],
-  ],
+  'who times out releases the lock': edit(
+    WAITERS,
+    'const wasChosen = Atomics',
+    'Atomics.and(cells, 16, ~0xff);\n  const wasChosen = Atomics',
+  ),
+  'test, then set': edit(
+    WORD,
+    'return Atomics.compareExchange(cells, WORD, word, replacement) === word;',
+    'if (Atomics.load(cells, WORD) !== word) return false;\n  Atomics.store(cells, WORD, replacement);\n  return true;',
+  ),
+  'the abandoned mark is forgotten': edit(
+    WORD,
+    '(((word & ~STATE_MASK) + ONE_TURN) | (slot + 1) | ABANDONED | 0) as Word;',
+    '(((word & ~STATE_MASK) + ONE_TURN) | (slot + 1)) as Word;',
+  ),
+  'not only the heir is told': edit(
+    INHERITANCE,
+    '    freeSlot(cells, slot, threadId);\n  }\n  clearAbandoned(cells);',
+    '    Atomics.store(cells, slotCell(slot, THREAD), thread);\n  }',
+  ),
   'nobody is woken, and nobody looks': [
-    [MEMORY, '    Atomics.notify(this.#cells, slotCell(slot, PARKED_AT));', ''],
-    [
-      LINE,
-      'startTimer(delay, true, () => this.#look())',
-      'startTimer(1e8, true, () => this.#look())',
-    ],
+    ...edit(WAITERS, '  Atomics.notify(cells, slotCell(slot, WAKE_UPS));', ''),
+    ...edit(
+      'src/shared/pollTimer.ts',
+      'startTimer(milliseconds, true, this.#onPoll)',
+      'startTimer(1e8, true, this.#onPoll)',
+    ),
   ],
-  'the dead are never found': [
-    [PRESENCE, '  if (owner.hasDied) return true;', '  if (owner.threadId > 0) return false;'],
-  ],
+  'the dead are never found': edit(
+    LIVENESS,
+    'if (thread.hasDied) return true;',
+    'if (thread.threadId > 0) return false;',
+  ),
 };
-
-/** Plants the fault into `sources`, which are by their paths. */
-export function plant(name: string, sources: Map<string, string>): void {
-  const changes = FAULTS[name];
-  if (changes === undefined) {
-    throw new Error(`Expected --fault to be one of these:\n${Object.keys(FAULTS).join('\n')}`);
-  }
-  for (const [file, from, to] of changes) {
-    const source = sources.get(file);
-    if (source?.split(from).length !== 2) {
-      throw new Error(`Expected ${file} to have this once:\n${from}`);
-    }
-    sources.set(
-      file,
-      source.replace(from, () => to),
-    );
-  }
-}

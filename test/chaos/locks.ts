@@ -12,7 +12,10 @@ export interface LockSource {
 }
 
 export interface TestedLock {
-  /** Runs `section` with the lock. Rejects with something that `isTimeout` knows when the wait took too long. */
+  /**
+   * Runs `section` with the lock. After too long a wait, rejects with an error that `isTimeout`
+   * knows.
+   */
   withLock(section: () => PromiseLike<void> | undefined): Promise<void>;
 }
 
@@ -151,9 +154,9 @@ export function repair({name, buffer}: LockSource): void {
   }
 }
 
-// Our lock's memory, by the layout and the constants in src/shared/lockMemory.ts.
+// Our lock's memory, by the layout and the constants in src/shared/memory.
 
-const STATES = ['FREE_SLOT', 'IN_USE', 'DIED', 'DIED_HOLDING', 'CLEANING'];
+const STATES = ['FREE_SLOT', 'IN_USE', 'DIED', 'DIED_HOLDING', 'PREPARING'];
 
 function slots(cells: Int32Array) {
   return Array.from({length: cells[6] ?? 0}, (_, slot) => {
@@ -163,7 +166,7 @@ function slots(cells: Int32Array) {
   });
 }
 
-/** The lock's state in words: its word, and the slots that have to do with it or with one of `threads`. */
+/** The lock's word in words, and the slots that have to do with it or with one of `threads`. */
 export function describe({name, buffer}: LockSource, threads: readonly number[] = []): string {
   const cells = new Int32Array(buffer);
   if (name !== 'ours') return `word ${cells[0] ?? 0}`;

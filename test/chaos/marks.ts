@@ -1,11 +1,12 @@
 /**
- * What the threads of a run tell each other, in shared memory that has nothing to do with the lock's: who is inside, who
- * lives, who was told of whom. Every check of a run is made here.
+ * What the threads of a run tell each other, in shared memory that has nothing to do with the
+ * lock's: who is inside, who lives, who was told of whom. Every check of a run is made here.
  *
- * "Dead" is decided on the safe side. A thread counts as living until its end was begun: the killer writes that down
- * before it calls `terminate` or `abort`, the thread itself right before it ends. From then on another may have its
- * lock, but only after it has run its last line: a thread that still writes here after somebody was told of its
- * death, or finds another's mark at the end of its section, was robbed.
+ * "Dead" is decided on the safe side. A thread counts as living until its end was begun: the killer
+ * writes that down before it calls `terminate` or `abort`, the thread itself right before it ends.
+ * From then on another may have its lock, but only after it has run its last line: a thread that
+ * still writes here after somebody was told of its death, or finds another's mark at the end of its
+ * section, was robbed.
  */
 import {threadId} from 'node:worker_threads';
 
@@ -350,8 +351,9 @@ export class Marks {
   }
 
   /**
-   * How long each inherited lock took, from when main saw the owner's end to when the heir was told. Where the heir was
-   * told of several, because one died while it inherited from another, from the last of these ends.
+   * How long each inherited lock took, from when main saw the owner's end to when the heir was
+   * told. Where the heir was told of several, because one died while it inherited from another,
+   * from the last of these ends.
    */
   inheritances(): number[] {
     const byHeir = new Map<string, {endedAt: number; toldAt: number}>();

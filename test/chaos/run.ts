@@ -1,19 +1,12 @@
-/** One run, in the main thread: starts the threads, ends them at random, takes part as a caller, and adds up. */
+/** One run: main starts the threads, ends them at random, calls the lock itself, and adds up. */
 import {subscribe} from 'node:diagnostics_channel';
 import {setTimeout as wait} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {Worker, threadId} from 'node:worker_threads';
 import {Piscina} from 'piscina';
-import {Callers, ORDERED, pause, randomOf, turn} from './callers.js';
-import {
-  LOCKS,
-  createSource,
-  describe,
-  isAvailable,
-  repair,
-  unrest,
-  type LockName,
-} from './locks.js';
+import {randomNumbers} from '../support/random.js';
+import {Callers, ORDERED, pause, turn} from './callers.js';
+import {createSource, describe, isAvailable, repair, unrest, type LockName} from './locks.js';
 import {CALLERS, DOING, Marks, type End, type Moment} from './marks.js';
 import type {Task} from './task.js';
 import type {Data} from './worker.js';
@@ -25,27 +18,33 @@ const TASKS_IN_FLIGHT = 4;
 /** Small enough that a worker runs out of it soon. */
 const RESOURCE_LIMITS = {maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4};
 
-/** How long nobody may enter while callers wait. Heirs die, too, so that an inheritance takes its time under fire. */
+/**
+ * How long callers may wait without any entering. Heirs die, too, so an inheritance may take long.
+ */
 const STANDSTILL_MILLISECONDS = {ours: 20_000, plain: 2000, web: 2000};
 /** How long the last callers have after the run. */
 const STUCK_MILLISECONDS = 30_000;
 /** How long a worker has to meet the moment that it is to end in. */
 const MOMENT_MILLISECONDS = 300;
-/** Storms, in which workers die as fast as they are replaced, and as long again in which there is more time to work. */
+/**
+ * How long a storm lasts, in which workers die as fast as they are replaced, and the calm after it.
+ */
 const STORM_MILLISECONDS = 5000;
 const PROGRESS_MILLISECONDS = 10_000;
 
-const [name = 'ours', seconds = '60', seedText = '1'] = process.argv.slice(2) as [
-  LockName?,
-  ...string[],
-];
-if (!LOCKS.includes(name)) throw new Error(`Expected one of ${LOCKS.join(', ')}, but got ${name}.`);
+/** What cli.ts gives to the run, as JSON. */
+export interface RunOptions {
+  readonly lock: LockName;
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+const {lock: name, seconds, seed} = JSON.parse(process.argv[2] as string) as RunOptions;
 if (!isAvailable(name)) {
   console.log(`Node.js ${process.version} has no Web Locks.`);
   process.exit(2);
 }
-const seed = Number(seedText);
-const random = randomOf(seed);
+const random = randomNumbers(seed);
 const marks = new Marks();
 const source = createSource(name);
 const callers = new Callers(marks, source, random);
@@ -301,7 +300,7 @@ function finish(stuck = 0, hasEnded = false): never {
 
 // The run
 
-let killedFor = Number(seconds);
+let killedFor = seconds;
 for (let worker = 0; worker < WORKERS; worker++) start();
 void callers.run();
 void callers.blockNowAndThen();

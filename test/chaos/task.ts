@@ -1,6 +1,7 @@
-/** What the Piscina pool of a run does: tasks that attach anew each time, some of which are aborted. */
+/** A task of the run's Piscina pool. Each attaches to the lock anew, and some are aborted. */
 import {threadId} from 'node:worker_threads';
-import {Callers, randomOf, turn} from './callers.js';
+import {randomNumbers} from '../support/random.js';
+import {Callers, turn} from './callers.js';
 import type {LockSource} from './locks.js';
 import {Marks} from './marks.js';
 
@@ -24,11 +25,11 @@ let marks: Marks | undefined;
 export default async function run({memory, source, seed, place, work}: Task): Promise<void> {
   marks ??= new Marks(memory);
   const here = marks;
-  const callers = new Callers(here, source, randomOf(seed ^ threadId));
+  const callers = new Callers(here, source, randomNumbers(seed ^ threadId));
   const lock = callers.attach(callers.anyTimeout());
   if (work === 'leave a caller behind') {
-    // The thread will stand still between two tasks, with a caller in line or even, if that comes between two of its
-    // microtasks, with the lock: until its next task, which is why the last ones of a run do not do this.
+    // After the task the thread stands still, with a caller in line or even with the lock, until
+    // its next task begins. The last tasks of a run have no next one, so they do not do this.
     here.runsTask(place);
     void lock
       .withLock(() => {

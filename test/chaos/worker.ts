@@ -1,6 +1,7 @@
 /** A worker thread of a run: callers until the run stops, or until it is told how to end. */
 import {parentPort, threadId, workerData} from 'node:worker_threads';
-import {Callers, randomOf} from './callers.js';
+import {randomNumbers} from '../support/random.js';
+import {Callers} from './callers.js';
 import type {LockSource} from './locks.js';
 import {Marks} from './marks.js';
 
@@ -12,9 +13,10 @@ export interface Data {
 
 const {memory, source, seed} = workerData as Data;
 const marks = new Marks(memory);
-const callers = new Callers(marks, source, randomOf(seed + threadId));
+const callers = new Callers(marks, source, randomNumbers(seed + threadId));
 
-// A message says that there is an order for whatever the thread is doing. It also keeps a waiting thread alive.
+// A message means that the thread is to end, whatever it is doing. The listener also keeps it
+// alive.
 parentPort?.on('message', () => {
   const end = marks.orderAt('any');
   if (end !== undefined) void callers.end(end);

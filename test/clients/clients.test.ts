@@ -1,4 +1,5 @@
-// What uses 2.1.0 in the world: the real `@databases/pg` and `@databases/mysql`, with this lock in place of theirs.
+// What uses 2.1.0 in the world: the real `@databases/pg` and `@databases/mysql`, with this lock in
+// place of theirs.
 import {inspect} from 'node:util';
 import test from 'ava';
 import {deferred, settle} from '../support/async.js';
@@ -111,7 +112,10 @@ for (const name of CLIENT_NAMES) {
     t.deepEqual(database.connections[0]?.conflicts, []);
   });
 
-  /** Somebody waits in vain for a transaction; while that still runs, and then is rolled back, somebody else writes. */
+  /**
+   * Somebody waits in vain for a transaction; while that still runs, and then is rolled back,
+   * somebody else writes.
+   */
   const writeAfterATimeout = async (lock: object) => {
     const {database, pool} = connect(name, lock, {
       poolSize: 1,
@@ -144,8 +148,8 @@ for (const name of CLIENT_NAMES) {
   );
 
   /**
-   * A task ends by the timeout of one of its queries, while a transaction of it still runs. Its end then is no business of
-   * a transaction that another connection began meanwhile.
+   * A task ends by the timeout of one of its queries, while a transaction of it still runs. Its end
+   * then is no business of a transaction that another connection began meanwhile.
    */
   const endTaskDuringItsTransaction = async (lock: object) => {
     const {database, pool} = connect(name, lock, {

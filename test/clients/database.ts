@@ -1,6 +1,7 @@
 /**
- * A database of one table with one column, as far as clients can see through their drivers: each connection has its transaction and its
- * savepoints, and nothing that it writes is there for good before it has been committed.
+ * A database of one table with one column, as far as clients can see through their drivers: each
+ * connection has its transaction and its savepoints, and nothing that it writes is there for good
+ * before it has been committed.
  */
 import {EventEmitter} from 'node:events';
 import {setImmediate as turn} from 'node:timers/promises';

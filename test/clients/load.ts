@@ -1,4 +1,7 @@
-/** Clients of 2.1.0, unchanged, with a lock and a driver in place of their own, as npm's `overrides` would put them there. */
+/**
+ * Clients of 2.1.0, unchanged, with a lock and a driver in place of their own, as npm's `overrides`
+ * would put them there.
+ */
 import Module, {createRequire} from 'node:module';
 import type {ConnectionPool} from '@databases/pg';
 import {compiledFile} from '../support/compiled.js';

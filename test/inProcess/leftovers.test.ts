@@ -1,4 +1,5 @@
-// Promise 6: nothing is left over. What a process keeps is seen from outside, in programs of their own.
+// Promise 6: nothing is left over. What a process keeps is seen from outside, in programs of their
+// own.
 import test from 'ava';
 import {compiledUrl} from '../support/compiled.js';
 import {runProgram} from '../support/program.js';

@@ -1,8 +1,8 @@
 import test from 'ava';
 import {createLock, getLock} from '../../src/index.js';
-import {lockSuite} from '../support/lockSuite.js';
+import {lockContract} from '../contract/lockContract.js';
 
-lockSuite(test, createLock);
+lockContract(test, createLock);
 
 test('getLock is createLock', (t) => {
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- old callers use it

@@ -1,4 +1,5 @@
-// Random schedules of acquire, release, timeout, abort, throw and pool() against the simplest model of a FIFO lock.
+// Random schedules of acquire, release, timeout, abort, throw and pool() against the simplest model
+// of a FIFO lock.
 import FakeTimers from '@sinonjs/fake-timers';
 import test from 'ava';
 import fc from 'fast-check';

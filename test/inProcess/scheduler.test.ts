@@ -1,4 +1,5 @@
-// Every order of calls, settlements, releases, timeouts, aborts and pool(): fast-check decides which of them happens next.
+// Every order of calls, settlements, releases, timeouts, aborts and pool(): fast-check decides
+// which of them happens next.
 import {getEventListeners} from 'node:events';
 import FakeTimers from '@sinonjs/fake-timers';
 import test from 'ava';

@@ -1,5 +1,6 @@
 // npm run test:interleavings -- [--seconds N] [--seed S] [--faults] [--replay TOKEN]
 import {parseArgs} from 'node:util';
+import {numberOption} from '../support/options.js';
 import {faults} from './faults.js';
 import {Search, replay, type Failure} from './search.js';
 
@@ -13,10 +14,10 @@ const {values} = parseArgs({
     replay: {type: 'string'},
   },
 });
-const seconds = Number(values.seconds);
-const seed = Number(values.seed);
+const seconds = numberOption('seconds', values.seconds);
+const seed = numberOption('seed', values.seed);
 
-/** A long exploration of what is right takes this long; a fault that is not found by then is not found. */
+/** After so many executions a fault counts as not found. */
 const MOST_EXECUTIONS_FOR_A_FAULT = 500_000;
 
 const now = () => performance.now() / 1_000;
@@ -32,7 +33,7 @@ function explore(): boolean {
   const search = new Search(seed);
   const start = now();
   let shown = start;
-  console.log(`Exploring ${search.explorers.length} scenarios for ${seconds} s, seed ${seed}.`);
+  console.log(`Exploring ${search.perScenario.length} scenarios for ${seconds} s, seed ${seed}.`);
   const failure = search.run(() => {
     if (now() - shown > 5) {
       shown = now();
@@ -43,7 +44,7 @@ function explore(): boolean {
     }
     return now() - start > seconds;
   });
-  for (const {scenario, progress, isComplete} of search.explorers) {
+  for (const {scenario, progress, isComplete} of search.perScenario) {
     const {executions, repeated, preemptions} = progress;
     const how =
       preemptions === undefined

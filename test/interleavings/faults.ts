@@ -1,224 +1,222 @@
-/** Faults to be planted into the sources, one at a time. Each has to be found, or the harness is worth nothing. */
-import type {Edit} from './world.js';
+/** Faults to plant into the sources, one at a time. A harness that finds them can be believed. */
+import {edit, type Edit} from '../support/edits.js';
 
-const MEMORY = 'src/shared/lockMemory.ts';
-const LINE = 'src/shared/sharedLine.ts';
-const PRESENCE = 'src/shared/presence.ts';
-const LINE_LOCK = 'src/line/lineLock.ts';
-
-const edit = (file: string, find: string, replacement: string): readonly Edit[] => [
-  {file, find, replacement},
-];
+const WORD = 'src/shared/memory/word.ts';
+const WAITERS = 'src/shared/memory/waiters.ts';
+const THREADS = 'src/shared/memory/threads.ts';
+const TOKENS = 'src/shared/memory/tokens.ts';
+const SLOTS = 'src/shared/memory/slots.ts';
+const INHERITANCE = 'src/shared/memory/inheritance.ts';
+const TENURE = 'src/shared/tenure.ts';
+const OWNER_WATCH = 'src/shared/ownerWatch.ts';
+const LIVENESS = 'src/shared/liveness.ts';
+const COHORT_LINE = 'src/line/cohortLine.ts';
+const ENTRANCE = 'src/line/entrance.ts';
 
 const ACCUSE_THE_SLOT =
-  'this.#markDied(slot, idOf(Atomics.load(this.#cells, slotCell(slot, THREAD))));';
+  'markDied(cells, slot, (Atomics.load(cells, slotCell(slot, 0)) as number) >> 3);';
 
-const KEEP_ARMED =
-  'SharedLine.#keepArmed(self, token, line.#memory.rearmToken(line.#slot, token, threadId));';
+const KEEP_ARMED = 'keepArmed(cells, slot, token, rearmToken(cells, slot, token, threadId), user);';
 
 export const faults: Record<string, readonly Edit[]> = {
   // The word
-  'release-does-not-notify': edit(
-    MEMORY,
-    'Atomics.notify(this.#cells, slotCell(slot, PARKED_AT));',
-    '',
-  ),
+  'release-does-not-notify': edit(WAITERS, 'Atomics.notify(cells, slotCell(slot, WAKE_UPS));', ''),
   'taking-forgets-who-waits': edit(
-    MEMORY,
-    'const taken = ((word & ~STATE_MASK) + ONE_TURN)',
-    'const taken = ((word & ~(STATE_MASK | WAITERS)) + ONE_TURN)',
+    WORD,
+    `const taken = (word: Word, slot: Slot) =>
+  (((word & ~STATE_MASK) + ONE_TURN)`,
+    `const taken = (word: Word, slot: Slot) =>
+  (((word & ~(STATE_MASK | WAITERS)) + ONE_TURN)`,
   ),
   'test-then-set': edit(
-    MEMORY,
-    'return Atomics.compareExchange(this.#cells, WORD, word, replacement) === word;',
-    `if (Atomics.load(this.#cells, WORD) !== word) return false;
-    Atomics.store(this.#cells, WORD, replacement);
-    return true;`,
+    WORD,
+    'return Atomics.compareExchange(cells, WORD, word, replacement) === word;',
+    `if (Atomics.load(cells, WORD) !== word) return false;
+  Atomics.store(cells, WORD, replacement);
+  return true;`,
   ),
   'reservation-is-ownership': [
     ...edit(
-      MEMORY,
-      `        const taken = this.take(slot, word);
-        if (taken === undefined) continue;`,
-      `        const taken = isFree(word) ? this.take(slot, word) : word;
-        if (taken === undefined) continue;`,
+      WAITERS,
+      'const taken = take(cells, word, slot);',
+      'const taken = isFree(word) ? take(cells, word, slot) : word;',
     ),
+    ...edit(WORD, '(word & STATE_MASK) === slot + 1;', '(word & SLOT_MASK) === slot + 1;'),
     ...edit(
-      MEMORY,
-      `  owns(slot: number, word: Word): boolean {
-    return (word & STATE_MASK) === slot + 1;`,
-      `  owns(slot: number, word: Word): boolean {
-    return (word & SLOT_MASK) === slot + 1;`,
-    ),
-    ...edit(
-      MEMORY,
-      'return isFree(word) || this.isReservedFor(slot, word) ? this.take(slot, word) : undefined;',
-      `if (this.isReservedFor(slot, word)) return word;
-    return isFree(word) ? this.take(slot, word) : undefined;`,
+      WORD,
+      'return isFree(word) || isReservedFor(word, slot) ? take(cells, word, slot) : undefined;',
+      `if (isReservedFor(word, slot)) return word;
+  return isFree(word) ? take(cells, word, slot) : undefined;`,
     ),
   ],
   'take-over-whatever-the-turn': edit(
-    MEMORY,
-    `      if (!isSameTurn(word, now)) return undefined;
-      // First`,
-    '      // First',
+    INHERITANCE,
+    'if (!isSameTurn(word, now)) return undefined;',
+    '',
   ),
   'no-second-look-for-tickets': edit(
-    MEMORY,
-    'if (this.#longestWaiting() !== undefined) {',
+    WAITERS,
+    'if (longestWaiting(cells) !== undefined) {',
     'if (TICKETS < 0) {',
   ),
   'waits-without-the-waiting-bit': edit(
-    MEMORY,
-    'if (hasWaiters(word) || this.#exchange(word, word | WAITERS)) return undefined;',
-    'return undefined;',
+    WAITERS,
+    '} else if (markWaiters(cells, word)) return undefined;',
+    '} else return undefined;',
   ),
 
   // Waiting
   'skips-whom-it-should-not': edit(
-    MEMORY,
-    'if (this.#callUp(next)) return left;',
-    `this.#callUp(next);
-      return left;`,
+    WAITERS,
+    'if (claimAndWake(cells, longest)) return left;',
+    `claimAndWake(cells, longest);
+    return left;`,
   ),
   'parks-after-the-last-look': edit(
-    MEMORY,
-    'Atomics.waitAsync(this.#cells, slotCell(slot, PARKED_AT), wakeUps);',
-    'Atomics.waitAsync(this.#cells, slotCell(slot, PARKED_AT), this.wakeUps(slot) + 0 * wakeUps);',
+    WAITERS,
+    'Atomics.waitAsync(cells, slotCell(slot, WAKE_UPS), wakeUps);',
+    'Atomics.waitAsync(cells, slotCell(slot, WAKE_UPS), countWakeUps(cells, slot) + 0 * wakeUps);',
   ),
   'declines-without-passing-on': edit(
-    MEMORY,
-    'if (this.isReservedFor(slot, word)) return this.handOn(word, true);',
-    'if (this.isReservedFor(slot, word)) return undefined;',
+    WAITERS,
+    'if (isReservedFor(word, slot)) return handOff(cells, word);',
+    'if (isReservedFor(word, slot)) return undefined;',
   ),
   'chosen-and-gone': edit(
-    MEMORY,
+    WAITERS,
     'if (!wasChosen || !isFree(word)) return undefined;',
     'return undefined;',
   ),
   'barges-past-its-own-line': edit(
-    LINE,
-    'if (this.holder !== undefined || this.length > 0) return 0;',
+    COHORT_LINE,
+    'if (this.holder !== undefined || this.#queue.size > 0) return 0;',
     'if (this.holder !== undefined) return 0;',
   ),
-  'stays-in-line-after-its-timeout': edit(LINE_LOCK, 'this.#line.withdraw(waiter);', ''),
+  'stays-in-line-after-its-timeout': edit(ENTRANCE, 'this.line.withdraw(waiter);', ''),
   'keeps-the-word-for-ever': edit(
-    LINE,
-    'return time - this.#contestedSince < min(',
-    'return time - this.#contestedSince < Infinity * min(',
+    TENURE,
+    'return now - this.#contestedSince < min(',
+    'return now - this.#contestedSince < Infinity * min(',
   ),
   'looks-at-the-clock-too-seldom': edit(
-    LINE,
-    'const time = now();\n    this.#contestedSince ??= time;',
-    `const time = this.acquisition % 8 === 0 ? now() : (this.#contestedSince ?? now());
-    this.#contestedSince ??= time;`,
+    'src/shared/contender.ts',
+    'this.#tenure.extend(now(), waiting)',
+    '((this as any).n = ((this as any).n ?? 0) + 1, this.#tenure.extend((this as any).n % 8 === 0 ? now() : ((this as any).t ??= now()), waiting))',
   ),
   'waits-for-who-never-comes': edit(
-    LINE,
-    'if (isReserved(word)) return age >= RESERVATION_MILLISECONDS;',
-    'if (isReserved(word)) return age < 0;',
+    OWNER_WATCH,
+    'return isReserved(word) && this.#ageOf(word) >= RESERVATION_MILLISECONDS;',
+    'return isReserved(word) && this.#ageOf(word) < 0;',
   ),
 
   // Deaths
   'loses-the-abandoned-mark': edit(
-    MEMORY,
-    'this.take(slot, now, ABANDONED);',
-    'this.take(slot, now);',
+    WORD,
+    '(((word & ~STATE_MASK) + ONE_TURN) | (slot + 1) | ABANDONED | 0) as Word;',
+    '(((word & ~STATE_MASK) + ONE_TURN) | (slot + 1)) as Word;',
   ),
   'frees-without-the-abandoned-mark': edit(
-    MEMORY,
-    '((now & ~STATE_MASK) + ONE_TURN) | ABANDONED | 0;',
-    '((now & ~STATE_MASK) + ONE_TURN) | 0;',
+    WORD,
+    '(((word & ~STATE_MASK) + ONE_TURN) | ABANDONED | 0) as Word;',
+    '(((word & ~STATE_MASK) + ONE_TURN) | 0) as Word;',
   ),
   'takes-over-before-writing-it-down': edit(
-    MEMORY,
-    'if (!this.#markDiedHolding(owner)) return undefined;',
+    INHERITANCE,
+    'if (!markDiedHolding(cells, owner)) return undefined;',
     '',
   ),
   'forgets-the-dead-before-telling': edit(
-    MEMORY,
-    'tell(idOf(thread));\n',
-    `Atomics.store(this.#cells, cell, slotState(threadId, PREPARING));
-      tell(idOf(thread));\n`,
+    INHERITANCE,
+    'tell(threadIdIn(thread));\n',
+    `Atomics.store(cells, slotCell(slot, THREAD), slotState(threadId, PREPARING));
+    tell(threadIdIn(thread));\n`,
   ),
-  'may-be-released-while-it-tells': edit(
-    LINE,
-    'this.holder = isAbandoned(word) ? TELLING : lock;',
-    'this.holder = lock;',
-  ),
-  'forgets-who-waits-while-it-tells': edit(
-    MEMORY,
-    'Atomics.and(this.#cells, WORD, ~ABANDONED);',
-    'Atomics.and(this.#cells, WORD, ~(ABANDONED | WAITERS));',
-  ),
-  'never-asks': edit(LINE, 'if (isDead) this.#inherit(word, owner);', ''),
-  'a-used-token-is-dead': [
-    ...edit(MEMORY, 'if (armed <= SPENT) return undefined;\n    const spending', 'const spending'),
+  'may-be-released-while-it-tells': [
     ...edit(
-      MEMORY,
+      COHORT_LINE,
+      'this.holder = isHeir ? TELLING : waiter.entrance;',
+      'this.holder = waiter.entrance;',
+    ),
+    ...edit(COHORT_LINE, 'this.holder = TELLING;', 'this.holder = entrance;'),
+  ],
+  'forgets-who-waits-while-it-tells': edit(
+    WORD,
+    'Atomics.and(cells, WORD, ~ABANDONED);',
+    'Atomics.and(cells, WORD, ~(ABANDONED | WAITERS));',
+  ),
+  'never-asks': edit(OWNER_WATCH, 'if (isDead) this.#onDeath(word, owner);', ''),
+  'a-used-token-is-dead': [
+    ...edit(TOKENS, 'if (armed <= SPENT) return undefined;\n  const spending', 'const spending'),
+    ...edit(
+      TOKENS,
       'FIRST_TOKEN + token)) > SPENT) return token;',
       'FIRST_TOKEN + token)) >= SPENT) return token;',
     ),
-    ...edit(MEMORY, 'this.#markDied(slot, armed - armedBy(0));', ACCUSE_THE_SLOT),
+    ...edit(TOKENS, 'markDied(cells, slot, armed - armedBy(0));', ACCUSE_THE_SLOT),
   ],
-  'arms-no-token-again': edit(LINE, KEEP_ARMED, ''),
-  'arms-the-second-token-once': edit(LINE, KEEP_ARMED, `if (token !== 1) ${KEEP_ARMED}`),
+  'arms-no-token-again': edit(LIVENESS, KEEP_ARMED, ''),
+  'arms-the-second-token-once': edit(LIVENESS, KEEP_ARMED, `if (token !== 1) ${KEEP_ARMED}`),
   'spends-tokens-at-a-steady-rate': edit(
-    MEMORY,
+    TOKENS,
     'SECOND_TOKEN_MILLISECONDS * 4 ** (token - 1);',
     'SECOND_TOKEN_MILLISECONDS;',
   ),
   'spends-tokens-as-often-as-it-is-asked': edit(
-    MEMORY,
-    'if (!this.#claimTime(slotCell(slot, ASKED_AT), now, wait)) return undefined;',
+    TOKENS,
+    'if (!claimTime(cells, slotCell(slot, TOKEN_SPENT_AT), now, wait)) return undefined;',
     'void [now, wait];',
   ),
   'arms-before-it-waits': edit(
-    MEMORY,
-    'const wait = Atomics.waitAsync(this.#cells, cell, seen);',
-    `Atomics.store(this.#cells, cell, (seen = armedBy(threadId)));
-      const wait = Atomics.waitAsync(this.#cells, cell, seen);`,
+    TOKENS,
+    'const wait = Atomics.waitAsync(cells, cell, seen);',
+    `Atomics.store(cells, cell, (seen = armedBy(threadId)));
+    const wait = Atomics.waitAsync(cells, cell, seen);`,
   ),
   'believes-what-the-runtime-says': [
     ...edit(
-      PRESENCE,
-      'return memory.spendToken(owner.slot, threadId, sharedNow(), true) === false;',
-      'return memory.spendToken(owner.slot, threadId, sharedNow(), true) !== true;',
+      LIVENESS,
+      'return spendToken(cells, thread.slot, threadId, sharedNow(), true) === false;',
+      'return spendToken(cells, thread.slot, threadId, sharedNow(), true) !== true;',
     ),
     ...edit(
-      MEMORY,
-      'return before === died || before === diedHolding;',
-      `if (before !== died) Atomics.store(this.#cells, cell, diedHolding);
-    return true;`,
+      THREADS,
+      `  return (
+    exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding) ||
+    readThread(cells, slot) === diedHolding
+  );`,
+      `  if (!exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding)) {
+    Atomics.store(cells, slotCell(slot, THREAD), diedHolding);
+  }
+  return true;`,
     ),
   ],
 
   'verdict-on-whoever-has-the-slot': edit(
-    MEMORY,
-    'this.#markDied(slot, armed - armedBy(0));',
+    TOKENS,
+    'markDied(cells, slot, armed - armedBy(0));',
     ACCUSE_THE_SLOT,
   ),
   'uses-a-token-that-is-being-spent': edit(
-    MEMORY,
-    `if (Atomics.load(this.#cells, cell) !== SPENT) return undefined;
-    const wait = Atomics.waitAsync(this.#cells, cell, SPENT);`,
-    `const seen = Atomics.load(this.#cells, cell);
-    const wait = Atomics.waitAsync(this.#cells, cell, seen);
-    Atomics.compareExchange(this.#cells, cell, seen, SPENT);`,
+    TOKENS,
+    `if (Atomics.load(cells, cell) !== SPENT) return undefined;
+  const wait = Atomics.waitAsync(cells, cell, SPENT);`,
+    `const seen = Atomics.load(cells, cell);
+  const wait = Atomics.waitAsync(cells, cell, seen);
+  Atomics.compareExchange(cells, cell, seen, SPENT);`,
   ),
 
   // Slots
-  'takes-a-slot-in-use': edit(MEMORY, 'if (stateOf(thread) !== DIED) return undefined;', ''),
+  'takes-a-slot-in-use': edit(SLOTS, 'if (threadState(thread) !== DIED) return undefined;', ''),
   'frees-a-slot-that-owns': edit(
-    MEMORY,
-    `    // It may have become the owner and died. Then its lock has to be taken over first, and its death told.
-    if (this.owns(slot, this.read())) return undefined;
+    SLOTS,
+    `  // told.
+  if (isOwnedBy(readWord(cells), slot)) return undefined;
 `,
     '',
   ),
   // Either of the two is enough.
   'gives-up-without-passing-on': [
-    ...edit(MEMORY, 'return this.decline(slot, wasChosen);', 'return undefined;'),
-    ...edit(MEMORY, 'this.decline(slot);\n    this.#wake(slot);', ''),
+    ...edit(WAITERS, 'return decline(cells, slot, wasChosen);', 'return undefined;'),
+    ...edit(SLOTS, 'decline(cells, slot);\n  wake(cells, slot);', ''),
   ],
 };

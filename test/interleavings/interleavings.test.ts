@@ -1,6 +1,6 @@
 // A part of `npm run test:interleavings`, the same each time.
 import test from 'ava';
-import {Explorer, Search, replay} from './search.js';
+import {ScenarioSearch, Search, replay} from './search.js';
 import {faults} from './faults.js';
 import {scenarios} from './scenarios.js';
 
@@ -9,10 +9,10 @@ const EXECUTIONS = 250;
 
 for (const name of Object.keys(scenarios)) {
   test.serial(`no execution of "${name}" breaks a promise`, (t) => {
-    const explorer = new Explorer(name, SEED);
-    explorer.explore(EXECUTIONS);
-    t.is(explorer.failure, undefined);
-    t.true(explorer.progress.executions > 10);
+    const search = new ScenarioSearch(name, SEED);
+    search.explore(EXECUTIONS);
+    t.is(search.failure, undefined);
+    t.true(search.progress.executions > 10);
   });
 }
 
@@ -37,6 +37,6 @@ for (const fault of [
 
 test('every planted fault fits the sources', (t) => {
   for (const fault of Object.keys(faults)) {
-    t.notThrows(() => new Explorer('acquire-and-release', SEED, fault), fault);
+    t.notThrows(() => new ScenarioSearch('acquire-and-release', SEED, fault), fault);
   }
 });

@@ -1,12 +1,17 @@
 /**
- * A machine with a few threads over one shared memory, all simulated in this thread. Only one of them runs at a time; a
- * `Strategy` decides which one goes on, at each atomic operation and at the end of each turn of an event loop, and
- * which of the things that are due happens next.
+ * A machine with a few threads over one shared memory, all simulated in this thread. Only one of
+ * them runs at a time. A `Strategy` decides which one goes on, at each atomic operation and at the
+ * end of each turn of an event loop, and which of the things that are due happens next.
  */
-import {SimulatedPromise, running, type MicrotaskQueue} from './promise.js';
+import {Memory} from './memory.js';
+import {SimulatedPromise, running} from './promise.js';
 import {isGenerator, type Job, type Suspendable} from './suspendable.js';
+import {LogicalThread, mix, type Timer} from './thread.js';
 
-/** What a strategy chooses from. The first option is what happens without any preemption, death or delay. */
+/**
+ * What a strategy chooses from. The first option is what happens without any preemption, death or
+ * delay.
+ */
 export interface Option {
   readonly thread: LogicalThread;
   readonly kind:
@@ -27,66 +32,14 @@ export interface Strategy {
   choose(options: readonly Option[], machine: Machine): number;
 }
 
-interface Timer {
-  readonly due: number;
-  readonly action: Job;
-  /**
-   * - deadline: of a caller. Time is not the machine's matter here: it may be up at any moment.
-   * - wait: something is slow or dead otherwise, so that it fires only where that is so.
-   * - sleep: of the scenario.
-   */
-  readonly kind: 'deadline' | 'wait' | 'sleep';
-}
-
 const BLOCK_MILLISECONDS = 5_000;
 const GIVE_UP_MILLISECONDS = 15_000;
 const GIVE_UP_STEPS = 5_000;
 
-export class LogicalThread implements MicrotaskQueue {
-  readonly index: number;
-  /** What `threadId` is in it. */
-  readonly id: number;
-  state: 'alive' | 'blocked' | 'dead' = 'alive';
-  /** The code that it is in the middle of. */
-  stack: Suspendable<void> | undefined;
-  readonly tasks: Job[] = [];
-  readonly timers: Timer[] = [];
-  readonly microtasks: Job[] = [];
-  unhandled = new Set<SimulatedPromise>();
-  globals: Record<PropertyKey, unknown> = {};
-  /** The order in which its tasks came. */
-  queue = 0;
-  /** The scenario has dropped all that `references` refer to. */
-  hasDropped = false;
-  references: Reference[] = [];
-  registered: Job[] = [];
-  readonly finalizers: Job[] = [];
-  /** What it has seen and done so far, in a number: it is a function of that. */
-  history = 0;
-
-  constructor(index: number, id: number) {
-    this.index = index;
-    this.id = id;
-  }
-
-  enqueueMicrotask(job: Job): void {
-    this.microtasks.push(job);
-  }
-}
-
-interface Wait {
-  readonly thread: LogicalThread;
-  readonly promise: SimulatedPromise;
-}
-
-export const mix = (hash: number, value: number): number => {
-  let mixed = Math.imul(hash ^ value, 0x9e3779b1);
-  mixed ^= mixed >>> 15;
-  mixed = Math.imul(mixed, 0x85ebca6b);
-  return (mixed ^ (mixed >>> 13)) | 0;
-};
+const UNBLOCK = (): void => undefined;
 
 export class Machine {
+  readonly memory = new Memory(this);
   threads: LogicalThread[] = [];
   current!: LogicalThread;
   strategy!: Strategy;
@@ -104,17 +57,15 @@ export class Machine {
   onUnblock: (thread: LogicalThread) => void = () => undefined;
   /** Nothing is left to do but to let time pass. */
   onQuiet: () => void = () => undefined;
-  /** Whether `ask` finds nobody. */
+  /** Whether `probeThread` finds nobody. */
   isDenied = false;
-  /** Whether `ask` gets no answer. */
+  /** Whether `probeThread` gets no answer. */
   isSilent = false;
   failure: string | undefined;
   /** For the account of an execution. */
   log: ((line: string) => void) | undefined;
   /** Of the checks, so that states that look the same are. */
   checksHash: () => number = () => 0;
-  #waits = new Map<number, Wait[]>();
-  #cells: Int32Array | undefined;
   #next: Option | undefined;
   #isAbandoned = false;
   steps = 0;
@@ -128,8 +79,7 @@ export class Machine {
     this.deathsLeft = this.blocksLeft = 0;
     this.failure = undefined;
     this.log = undefined;
-    this.#waits = new Map();
-    this.#cells = undefined;
+    this.memory.reset();
     this.#next = undefined;
     this.#isAbandoned = false;
     this.steps = 0;
@@ -189,7 +139,7 @@ export class Machine {
       !options.some(({kind}) => kind !== 'timer' && kind !== 'die' && kind !== 'block')
     ) {
       this.onQuiet();
-      // What still may happen to a thread that has nothing to do makes no difference when there are no timers, either.
+      // Without timers, a death or a delay of a thread that has nothing to do makes no difference.
       if (options.length === 0 || options[0]?.kind !== 'timer') return undefined;
     }
     const [first] = options;
@@ -282,7 +232,7 @@ export class Machine {
           this.onUnblock(thread);
           return;
         }
-        thread.history = mix(thread.history, due);
+        thread.saw(due);
         this.#start(thread, action);
         break;
       }
@@ -315,7 +265,7 @@ export class Machine {
   }
 
   #start(thread: LogicalThread, task: Job): void {
-    thread.history = mix(thread.history, 0x7a5c);
+    thread.saw(0x7a5c);
     thread.stack = this.#turn(thread, task);
   }
 
@@ -340,12 +290,7 @@ export class Machine {
     thread.state = 'dead';
     thread.stack = undefined;
     thread.tasks.length = thread.timers.length = thread.finalizers.length = 0;
-    for (const [cell, waits] of this.#waits) {
-      this.#waits.set(
-        cell,
-        waits.filter((wait) => wait.thread !== thread),
-      );
-    }
+    this.memory.forget(thread);
   }
 
   // The state, to recognise it
@@ -358,20 +303,18 @@ export class Machine {
       low = mix(low, value);
       high = mix(high, value ^ 0x5bd1e995);
     };
-    if (this.#cells !== undefined) for (const cell of this.#cells) add(cell);
+    const {cells} = this.memory;
+    if (cells !== undefined) for (const cell of cells) add(cell);
     for (const thread of this.threads) {
       add(thread.history);
       add(thread.state.length + (thread.stack === undefined ? 0 : 16) + thread.tasks.length * 32);
       add(thread.timers.length + thread.references.length * 32 + thread.finalizers.length * 256);
       add(thread.queue);
     }
-    for (const [cell, waits] of this.#waits) {
-      if (waits.length === 0) continue;
-      let list = cell;
-      for (const wait of waits) list = mix(list, wait.thread.index);
-      low += list;
-      high ^= list;
-    }
+    this.memory.hashWaits((hash) => {
+      low += hash;
+      high ^= hash;
+    });
     add(this.current.index);
     add(this.clock * 1024);
     add(this.#deadlineClock);
@@ -380,91 +323,16 @@ export class Machine {
     return (low >>> 0) * 0x100000 + (high >>> 12);
   }
 
-  #saw(value: number): number {
-    const {current} = this;
-    current.history = mix(current.history, value);
-    return value;
-  }
+  // What the threads see of the machine, beside the memory
 
-  // What the threads see of the machine
-
-  readonly atomics = {
-    load: (cells: Int32Array, cell: number) => this.#saw(cells[cell] as number),
-
-    store: (cells: Int32Array, cell: number, value: number) => {
-      cells[cell] = value;
-      return this.#saw(value);
-    },
-
-    add: (cells: Int32Array, cell: number, value: number) => {
-      const before = cells[cell] as number;
-      cells[cell] = before + value;
-      return this.#saw(before);
-    },
-
-    and: (cells: Int32Array, cell: number, value: number) => {
-      const before = cells[cell] as number;
-      cells[cell] = before & value;
-      return this.#saw(before);
-    },
-
-    or: (cells: Int32Array, cell: number, value: number) => {
-      const before = cells[cell] as number;
-      cells[cell] = before | value;
-      return this.#saw(before);
-    },
-
-    exchange: (cells: Int32Array, cell: number, value: number) => {
-      const before = cells[cell] as number;
-      cells[cell] = value;
-      return this.#saw(before);
-    },
-
-    compareExchange: (cells: Int32Array, cell: number, expected: number, replacement: number) => {
-      const before = cells[cell] as number;
-      if (before === (expected | 0)) cells[cell] = replacement;
-      return this.#saw(before);
-    },
-
-    waitAsync: (cells: Int32Array, cell: number, value: number) => {
-      if (this.#saw(cells[cell] as number) !== (value | 0))
-        return {async: false, value: 'not-equal'};
-      const promise = new SimulatedPromise();
-      const waits = this.#waits.get(cell);
-      if (waits === undefined) this.#waits.set(cell, [{thread: this.current, promise}]);
-      else waits.push({thread: this.current, promise});
-      return {async: true, value: promise};
-    },
-
-    notify: (_cells: Int32Array, cell: number, count = Infinity) => {
-      const waits = this.#waits.get(cell) ?? [];
-      const woken = waits.splice(0, count);
-      for (const {thread, promise} of woken) {
-        thread.queue = mix(thread.queue, cell);
-        thread.tasks.push(() => promise.resolve('ok'));
-      }
-      return this.#saw(woken.length);
-    },
-  };
-
-  /** How many waits there are on a cell. */
-  waits(cell: number): number {
-    return this.#waits.get(cell)?.length ?? 0;
-  }
-
-  /** The memory of the lock, as soon as there is one. */
-  share(cells: Int32Array): void {
-    this.#cells = cells;
-  }
-
-  readonly now = (): number => this.#saw(this.clock);
-  readonly deadlineNow = (): number => this.#saw(this.#deadlineClock);
+  readonly now = (): number => this.current.saw(this.clock);
+  readonly deadlineNow = (): number => this.current.saw(this.#deadlineClock);
 
   readonly startTimer = (milliseconds: number, action: Job, kind: Timer['kind']): Timer => {
     const due = (kind === 'deadline' ? this.#deadlineClock : this.clock) + milliseconds;
     const timer = {due, action, kind};
     this.current.timers.push(timer);
-    this.#saw(due * 1024);
+    this.current.saw(due * 1024);
     return timer;
   };
 
@@ -487,8 +355,8 @@ export class Machine {
     return promise;
   };
 
-  /** What `ask` of platform.ts answers. */
-  readonly ask = (id: number): SimulatedPromise => {
+  /** What `probeThread` of runtime/threads.ts answers. */
+  readonly probeThread = (id: number): SimulatedPromise => {
     const promise = new SimulatedPromise();
     const thread = this.threads.find((each) => each.id === id);
     const isSilent = this.isSilent || (!this.isDenied && thread?.state === 'blocked');
@@ -496,7 +364,7 @@ export class Machine {
       if (this.isSilent) promise.resolve('no answer');
       else if (this.isDenied || thread === undefined || thread.state === 'dead')
         promise.resolve('not found');
-      else promise.resolve(isSilent || thread.state === 'blocked' ? 'no answer' : 'answered');
+      else promise.resolve(isSilent || thread.state === 'blocked' ? 'no answer' : 'found');
     };
     this.startTimer(isSilent ? 250 : 1, answer, 'wait');
     return promise;
@@ -505,46 +373,10 @@ export class Machine {
   // Garbage
 
   #collect(thread: LogicalThread): void {
-    thread.history = mix(thread.history, 0x6c6c);
+    thread.saw(0x6c6c);
     for (const reference of thread.references) reference.target = undefined;
     thread.finalizers.push(...thread.registered);
     thread.references = [];
     thread.registered = [];
   }
-}
-
-const UNBLOCK = (): void => undefined;
-
-interface Reference {
-  target: object | undefined;
-}
-
-/** `WeakRef` and `FinalizationRegistry`. What a thread refers to is collected all at once, when the scenario has dropped it. */
-export function collecting(machine: Machine) {
-  return {
-    WeakRef: class implements Reference {
-      target: object | undefined;
-
-      constructor(target: object) {
-        this.target = target;
-        machine.current.references.push(this);
-      }
-
-      deref(): object | undefined {
-        return this.target;
-      }
-    },
-
-    FinalizationRegistry: class {
-      readonly #finalize: (held: unknown) => unknown;
-
-      constructor(finalize: (held: unknown) => unknown) {
-        this.#finalize = finalize;
-      }
-
-      register(_target: object, held: unknown): void {
-        machine.current.registered.push(() => this.#finalize(held));
-      }
-    },
-  };
 }

@@ -1,4 +1,7 @@
-/** `Promise` and `async` for code made by transform.ts: the specification's, with the microtasks of each logical thread its own. */
+/**
+ * `Promise` and `async` for code that transform.ts made. They follow the specification, but each
+ * simulated thread has its own queue of microtasks.
+ */
 import {isGenerator, type Job, type Suspendable} from './suspendable.js';
 
 type Handler = ((value: unknown) => unknown) | undefined;

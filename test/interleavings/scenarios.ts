@@ -1,6 +1,6 @@
 /**
- * What the threads do. This file is loaded twice: by the harness, which reads what the scenarios are, and into each
- * logical thread, whose copy of `run` is made to be suspended.
+ * What the threads do. This file is loaded twice: by the harness, which reads what the scenarios
+ * are, and into each logical thread, whose copy of `run` is made to be suspended.
  */
 import type {AbortSignalLike, LockGuard, SharedLock} from '../../src/types.js';
 
@@ -52,11 +52,14 @@ export interface Scenario {
   readonly tokens?: number;
   /** Whether the runtime says of every thread that it does not know it. */
   readonly isDenied?: boolean;
-  /** Whether the runtime does not answer, as while the main thread is blocked: there is nothing but tokens to go by. */
+  /**
+   * Whether the runtime does not answer, as while the main thread is blocked. Then threads have
+   * only tokens to go by.
+   */
   readonly isSilent?: boolean;
   /** Whether the slot of each thread that ends can be used again. */
   readonly losesNoSlot?: boolean;
-  /** How many preemptions are explored exhaustively. Without it, the scenario is explored at random. */
+  /** Up to how many preemptions to explore all executions. Without it, they are random. */
   readonly preemptions?: number;
 }
 
@@ -264,7 +267,10 @@ const retires = async (t: Actor) => {
   await first;
 };
 
-/** Forgets the lock object, and makes a new one later: of the same line or, if that was collected, another. */
+/**
+ * Forgets the lock object, and later makes a new one: of the same line, or of another if that was
+ * collected.
+ */
 const comesAndGoes = async (t: Actor) => {
   await call(t, t.createLock());
   t.drop();
@@ -478,7 +484,8 @@ export const scenarios: Record<string, Scenario> = {
   },
   'dead-busy-holder-in-silence': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}],
-    // Three are due while a thread is busy, another not long after, and the last is for the runtime.
+    // Three are due while a thread is busy, another not long after, and the last is for the
+    // runtime.
     tokens: 5,
     deaths: 1,
     blocks: 1,

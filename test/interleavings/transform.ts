@@ -1,15 +1,20 @@
 /**
- * Makes of a module one that can be suspended at each `Atomics` call, so that a scheduler can run several logical
- * threads in one: every function that calls anything becomes a generator, and every call a `yield*` if it is of one.
+ * Makes of a module one that can be suspended at each `Atomics` call, so that a scheduler can run
+ * several logical threads in one: every function that calls anything becomes a generator, and every
+ * call a `yield*` if it is of one.
  *
- * - `Atomics.load(a, i)` becomes `($point() ? yield : 0, Atomics.load(a, i))`: suspended if the scheduler says so.
- * - `f(x)` becomes `(($t = f(x)) instanceof $Generator ? yield* $t : $t)`, whatever `f` turns out to be.
- * - A constructor becomes a generator method `$init`, `super(x)` a call of that, and `new C(x)` a call of `$new(C, x)`.
- * - The body of an `async` function becomes a generator that `$async` runs, and `await x` a `yield $await(x)` in it.
- * - What cannot be suspended (a module's top level, field initializers, getters) may not call what could be: `$plain`
- *   throws if it does.
+ * - `Atomics.load(a, i)` becomes `($point() ? yield : 0, Atomics.load(a, i))`: suspended if the
+ *   scheduler says so.
+ * - `f(x)` becomes `(($t = f(x)) instanceof $Generator ? yield* $t : $t)`, whatever `f` turns out
+ *   to be.
+ * - A constructor becomes a generator method `$init`, `super(x)` a call of that, and `new C(x)` a
+ *   call of `$new(C, x)`.
+ * - The body of an `async` function becomes a generator that `$async` runs, and `await x` a `yield
+ *   $await(x)` in it.
+ * - What cannot be suspended (a module's top level, field initializers, getters) may not call what
+ *   could be: `$plain` throws if it does.
  *
- * The names with a `$` are those of world.ts.
+ * The names with a `$` are those of program.ts.
  */
 import ts from 'typescript';
 
@@ -43,7 +48,8 @@ class Transformation {
       }
     }
     this.#children(this.#file, 'plain');
-    // Array.prototype.sort is stable: what begins or ends at one place stays in the order of its nesting.
+    // Array.prototype.sort is stable: what begins or ends at one place stays in the order of its
+    // nesting.
     this.#edits.sort((a, b) => a.at - b.at || Number(b.isEnd) - Number(a.isEnd));
     let result = '';
     let done = 0;

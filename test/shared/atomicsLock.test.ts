@@ -1,5 +1,5 @@
 import test from 'ava';
 import {createLock} from '../../src/shared/index.js';
-import {lockSuite} from '../support/lockSuite.js';
+import {lockContract} from '../contract/lockContract.js';
 
-lockSuite(test, createLock);
+lockContract(test, createLock);

@@ -6,7 +6,10 @@ import {runProgram} from '../support/program.js';
 const run = (program: string, ...flags: string[]) =>
   runProgram(`${common(compiledUrl('src/shared/index'))}\n${program}`, ...flags);
 
-/** `thread(code)` starts a worker that has `createLock`, `lock` of the buffer, `parentPort` and `sleep`. */
+/**
+ * `thread(code)` starts a worker that has `createLock`, `lock` of the buffer, `parentPort` and
+ * `sleep`.
+ */
 const common = (entry: string) => `
   import {Worker} from 'node:worker_threads';
   import {createLock} from '${entry}';

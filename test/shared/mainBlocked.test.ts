@@ -1,15 +1,21 @@
-// Deaths while the main thread is blocked. The runtime answers nobody then, so that a thread's tokens are all there is to
-// know it by: which of them are armed decides whether, and how soon, its lock is inherited.
+/**
+ * Deaths while the main thread is blocked. The runtime answers nobody then, so the other threads
+ * know of a thread only by its tokens. The armed ones among them decide whether its lock is
+ * inherited, and how soon.
+ */
 import test, {type ExecutionContext} from 'ava';
 import {createLock} from '../../src/shared/index.js';
-import {LockMemory, TOKENS} from '../../src/shared/lockMemory.js';
+import {
+  FIRST_TOKEN,
+  PROBED_AT,
+  TOKENS,
+  slotCell,
+  type Slot,
+} from '../../src/shared/memory/layout.js';
+import {readOwner} from '../../src/shared/memory/threads.js';
+import {readWord} from '../../src/shared/memory/word.js';
+import {countTickets} from '../support/tickets.js';
 import {actors, type Actor} from '../support/actors.js';
-
-// The memory's layout, as src/shared/lockMemory.ts has it.
-const INQUIRED_AT = 7;
-const HEADER_CELLS = 32;
-const SLOT_CELLS = 16;
-const FIRST_TOKEN = 3;
 
 /** Far more than anything here takes. */
 const PATIENCE_MILLISECONDS = 30_000;
@@ -18,37 +24,37 @@ const PATIENCE_MILLISECONDS = 30_000;
 const TURN_MILLISECONDS = 5_000;
 
 /**
- * How many questions may be asked after the order to end, and before the lock is inherited. One is enough once the thread has
- * ended, and some are asked while it ends. Without a token that is due there are a dozen. Questions, not milliseconds, since
- * they are as many on a slow machine.
+ * How many questions may be asked between the order to end and the inheritance of the lock. One is
+ * enough once the thread has ended, and some are asked while it ends. Without a token that is due
+ * there are a dozen. The test counts questions, because a slow machine asks as many as a fast one.
  */
 const FEW_QUESTIONS = 5;
 
-/** A lock that a worker holds and another waits for, as the main thread sees it, which is blocked. */
+/** A lock that one worker holds and another waits for, as the blocked main thread sees it. */
 class Scene {
-  readonly #memory: LockMemory;
   readonly #cells: Int32Array;
   /** The heir marks here that it has the lock. */
   readonly #mark: Int32Array;
-  readonly #slot: number;
+  readonly #slot: Slot;
   #inquiredAt: number;
   #questions = 0;
 
   private constructor(buffer: SharedArrayBuffer, mark: Int32Array) {
-    this.#memory = new LockMemory(buffer);
     this.#cells = new Int32Array(buffer);
     this.#mark = mark;
-    this.#slot = this.#memory.ownerOf(this.#memory.read()).slot;
-    this.#inquiredAt = Atomics.load(this.#cells, INQUIRED_AT);
+    this.#slot = readOwner(this.#cells, readWord(this.#cells)).slot;
+    this.#inquiredAt = Atomics.load(this.#cells, PROBED_AT);
   }
 
-  /** Lets the heir wait for what the holder has by now. Nothing but the test may run in this thread afterwards. */
+  /**
+   * Lets the heir wait for the holder's lock. From then on only the test may run in this thread.
+   */
   static async begin(buffer: SharedArrayBuffer, heir: Actor): Promise<Scene> {
     await heir.tell({do: 'attach', buffer});
     const mark = new Int32Array(new SharedArrayBuffer(4));
     const scene = new Scene(buffer, mark);
     void heir.tell({do: 'acquire and mark', counter: mark.buffer});
-    scene.blockUntil(() => scene.#memory.countWaiting() === 1);
+    scene.blockUntil(() => countTickets(scene.#cells) === 1);
     return scene;
   }
 
@@ -64,7 +70,7 @@ class Scene {
 
   /** How many tokens of the holder are armed. */
   get armed(): number {
-    const first = HEADER_CELLS + this.#slot * SLOT_CELLS + FIRST_TOKEN;
+    const first = slotCell(this.#slot, FIRST_TOKEN);
     return this.#cells.subarray(first, first + TOKENS).filter((token) => token > 0).length;
   }
 
@@ -90,7 +96,7 @@ class Scene {
   }
 
   #observe(): void {
-    const inquiredAt = Atomics.load(this.#cells, INQUIRED_AT);
+    const inquiredAt = Atomics.load(this.#cells, PROBED_AT);
     if (inquiredAt !== this.#inquiredAt) this.#questions++;
     this.#inquiredAt = inquiredAt;
   }
@@ -110,22 +116,35 @@ function two(t: ExecutionContext): [Actor, Actor] {
   return actors(t, 2) as [Actor, Actor];
 }
 
+/** Makes a lock that the actor holds. @returns its buffer */
+async function lockHeldBy(holder: Pick<Actor, 'tell'>): Promise<SharedArrayBuffer> {
+  const {buffer} = createLock();
+  await holder.tell({do: 'attach', buffer});
+  await holder.tell({do: 'acquire'});
+  return buffer;
+}
+
+/** If none of the tokens were armed again, this would spend all that are due within six seconds. */
+function isAskedAndKeepsTheLock(t: ExecutionContext, scene: Scene): void {
+  scene.blockFor(2_200);
+  t.true(scene.questions >= 3);
+  t.false(scene.isInherited);
+}
+
+function isFew(t: ExecutionContext, questions: number): void {
+  t.log(`${questions} questions`);
+  t.true(questions <= FEW_QUESTIONS, `${questions} questions`);
+}
+
 test.serial(
   'an idle holder that was asked after for two seconds and exits is recognised at the next question',
   async (t) => {
     const [holder, heir] = two(t);
-    const {buffer} = createLock();
-    await holder.tell({do: 'attach', buffer});
-    await holder.tell({do: 'acquire'});
+    const buffer = await lockHeldBy(holder);
     const scene = await Scene.begin(buffer, heir);
-    // If none was armed again, all that are due within six seconds would be spent by then.
-    scene.blockFor(2_200);
-    t.true(scene.questions >= 3);
-    t.false(scene.isInherited);
+    isAskedAndKeepsTheLock(t, scene);
     void holder.tell({do: 'exit'});
-    const questions = scene.blockUntilInherited();
-    t.log(`${questions} questions`);
-    t.true(questions <= FEW_QUESTIONS, `${questions} questions`);
+    isFew(t, scene.blockUntilInherited());
   },
 );
 
@@ -133,18 +152,12 @@ test.serial(
   'an idle holder that was asked after for two seconds and is terminated by its parent, a worker, is recognised at the next question',
   async (t) => {
     const [parent, heir] = two(t);
-    const {buffer} = createLock();
     await parent.tell({do: 'nest'});
-    await parent.tell({do: 'relay', command: {do: 'attach', buffer}});
-    await parent.tell({do: 'relay', command: {do: 'acquire'}});
+    const buffer = await lockHeldBy({tell: (command) => parent.tell({do: 'relay', command})});
     const scene = await Scene.begin(buffer, heir);
-    scene.blockFor(2_200);
-    t.true(scene.questions >= 3);
-    t.false(scene.isInherited);
+    isAskedAndKeepsTheLock(t, scene);
     void parent.tell({do: 'terminate nested'});
-    const questions = scene.blockUntilInherited();
-    t.log(`${questions} questions`);
-    t.true(questions <= FEW_QUESTIONS, `${questions} questions`);
+    isFew(t, scene.blockUntilInherited());
   },
 );
 
@@ -152,9 +165,7 @@ test.serial(
   'a holder that computes, comes to itself and dies in its next computation has all its tokens for that',
   async (t) => {
     const [holder, heir] = two(t);
-    const {buffer} = createLock();
-    await holder.tell({do: 'attach', buffer});
-    await holder.tell({do: 'acquire'});
+    const buffer = await lockHeldBy(holder);
     const scene = await Scene.begin(buffer, heir);
     const goOn = standStill(holder, 'go on');
     t.true(
@@ -171,9 +182,7 @@ test.serial(
     );
     // The third is due as well, the fourth long after.
     end();
-    const questions = scene.blockUntilInherited();
-    t.log(`${questions} questions`);
-    t.true(questions <= FEW_QUESTIONS, `${questions} questions`);
+    isFew(t, scene.blockUntilInherited());
   },
 );
 
@@ -181,9 +190,7 @@ test.serial(
   'a holder that computes for four seconds and dies in the middle of that has tokens left',
   async (t) => {
     const [holder, heir] = two(t);
-    const {buffer} = createLock();
-    await holder.tell({do: 'attach', buffer});
-    await holder.tell({do: 'acquire'});
+    const buffer = await lockHeldBy(holder);
     const end = standStill(holder, 'exit');
     const scene = await Scene.begin(buffer, heir);
     scene.blockFor(4_000);

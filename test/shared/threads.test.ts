@@ -3,7 +3,24 @@ import {pathToFileURL} from 'node:url';
 import {threadId} from 'node:worker_threads';
 import test from 'ava';
 import {createLock, type LockTimeoutError, type SharedLock} from '../../src/shared/index.js';
-import {LockMemory, SLOTS, isFree, isReserved} from '../../src/shared/lockMemory.js';
+import {SLOTS} from '../../src/shared/memory/layout.js';
+import type {Slot} from '../../src/shared/memory/layout.js';
+import {readOwnerThreadId} from '../../src/shared/memory/threads.js';
+import {
+  announceOrTake,
+  countPoll,
+  countWakeUps,
+  drawTicket,
+  handOff,
+} from '../../src/shared/memory/waiters.js';
+import {
+  isFree,
+  isReserved,
+  isReservedFor,
+  readWord,
+  tryTake,
+} from '../../src/shared/memory/word.js';
+import {countTickets} from '../support/tickets.js';
 import {actors} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
 import {attachNobody} from '../support/nobody.js';
@@ -120,8 +137,8 @@ test.serial(
     for (const thread of [holder, waiter]) await thread?.tell({do: 'attach', buffer: lock.buffer});
     await holder?.tell({do: 'acquire'});
     const theirs = waiter?.tell({do: 'acquire'});
-    const memory = new LockMemory(lock.buffer);
-    await until(() => memory.countWaiting() === 1);
+    const memory = new Int32Array(lock.buffer);
+    await until(() => countTickets(memory) === 1);
     t.true(lock.isLocked);
     t.is(lock.tryAcquire(), undefined);
     t.is(lock.pendingCount, 0);
@@ -178,16 +195,18 @@ test.serial('a timeout tells which thread held the lock when the wait ended', as
 
 test('a word that is reserved for another thread is locked, and owned by nobody, until the reservation has expired', async (t) => {
   const lock = createLock();
-  const memory = new LockMemory(lock.buffer);
+  const memory = new Int32Array(lock.buffer);
   // Two threads of which the one is woken to take the lock from the other, and does not come.
   const owner = attachNobody(memory, 1001);
   const absent = attachNobody(memory, 1002);
-  memory.tryTake(owner);
-  t.is(memory.ownerThreadId(), 1001);
-  memory.wait(absent, memory.drawTicket());
-  memory.handOn(memory.read(), true);
+  tryTake(memory, owner);
+  t.is(readOwnerThreadId(memory), 1001);
+  announceOrTake(memory, absent, drawTicket(memory));
+  handOff(memory, readWord(memory));
   t.true(lock.isLocked);
-  t.is(memory.ownerThreadId(), undefined);
+  t.is(readOwnerThreadId(memory), undefined);
+  // From now on this thread knows of the reservation.
+  t.is(lock.tryAcquire(), undefined);
   await until(() => !lock.isLocked);
   using guard = lock.tryAcquire();
   t.truthy(guard);
@@ -196,37 +215,37 @@ test('a word that is reserved for another thread is locked, and owned by nobody,
 
 test('a reservation for a thread that does not come is ended by the thread that made it, also if nobody looks', async (t) => {
   const lock = createLock();
-  const memory = new LockMemory(lock.buffer);
+  const memory = new Int32Array(lock.buffer);
   const absent = attachNobody(memory, 1001);
-  const ticket = memory.drawTicket();
+  const ticket = drawTicket(memory);
   // The second time this thread has had the lock for long while another waits.
   for (const milliseconds of [0, 5]) {
     await lock.acquireLock();
-    t.is(memory.wait(absent, ticket), undefined);
+    t.is(announceOrTake(memory, absent, ticket), undefined);
     await new Promise((resolve) => setTimeout(resolve, milliseconds));
     lock.releaseLock();
   }
-  t.true(isReserved(memory.read()));
-  await until(() => isFree(memory.read()));
+  t.true(isReserved(readWord(memory)));
+  await until(() => isFree(readWord(memory)));
 });
 
 test('a reservation is ended also if the caller for whom the thread that made it waits gives up', async (t) => {
   const lock = createLock();
-  const memory = new LockMemory(lock.buffer);
+  const memory = new Int32Array(lock.buffer);
   const absent = attachNobody(memory, 1001);
   const controller = new AbortController();
   await lock.acquireLock();
-  memory.wait(absent, memory.drawTicket());
+  announceOrTake(memory, absent, drawTicket(memory));
   const second = lock.acquireLock();
   const third = lock.acquire({signal: controller.signal});
   lock.releaseLock();
   await second;
   await new Promise((resolve) => setTimeout(resolve, 5));
   lock.releaseLock();
-  t.true(memory.isReservedFor(absent, memory.read()));
+  t.true(isReservedFor(readWord(memory), absent));
   controller.abort(new Error('The third has waited enough.'));
   await t.throwsAsync(third, {message: 'The third has waited enough.'});
-  await until(() => isFree(memory.read()));
+  await until(() => isFree(readWord(memory)));
 });
 
 test.serial(
@@ -235,15 +254,15 @@ test.serial(
     const lock = createLock();
     // As quick as they get.
     for (let n = 0; n < 20_000; n++) await lock.withLock(() => undefined);
-    const memory = new LockMemory(lock.buffer);
+    const memory = new Int32Array(lock.buffer);
     const other = attachNobody(memory, 1001);
     for (let quick = 16; quick < 24; quick++) {
       await lock.acquireLock();
-      memory.wait(other, memory.drawTicket());
-      const before = memory.wakeUps(other);
+      announceOrTake(memory, other, drawTicket(memory));
+      const before = countWakeUps(memory, other);
       let begun = 0;
       const section = (isSlow: boolean) => {
-        if (!isSlow || memory.wakeUps(other) > before) return;
+        if (!isSlow || countWakeUps(memory, other) > before) return;
         begun++;
         // Longer than any tenure.
         const end = performance.now() + 10;
@@ -253,14 +272,14 @@ test.serial(
       lock.releaseLock();
       await Promise.all(calls);
       t.true(begun <= 2, `${begun} slow ones began after ${quick} quick ones`);
-      t.true(memory.wakeUps(other) > before);
+      t.true(countWakeUps(memory, other) > before);
     }
   },
 );
 
 /** A thread that is woken and does not come. */
 interface Absent {
-  readonly slot: number;
+  readonly slot: Slot;
   readonly wait: () => void;
 }
 
@@ -268,10 +287,10 @@ test('a reservation lasts, also if the thread that made it left the lock a momen
   // Once more if this thread was so slow that it has ended rightly when it is looked at.
   for (let age = Infinity; age > 4;) {
     const lock = createLock();
-    const memory = new LockMemory(lock.buffer);
+    const memory = new Int32Array(lock.buffer);
     const [first, second] = [1001, 1002].map((id) => {
-      const [slot, ticket] = [attachNobody(memory, id), memory.drawTicket()];
-      return {slot, wait: () => memory.wait(slot, ticket)};
+      const [slot, ticket] = [attachNobody(memory, id), drawTicket(memory)];
+      return {slot, wait: () => announceOrTake(memory, slot, ticket)};
     }) as [Absent, Absent];
     let left = NaN;
     for (const milliseconds of [0, 10]) {
@@ -284,33 +303,33 @@ test('a reservation lasts, also if the thread that made it left the lock a momen
       left = performance.now();
       guard?.release();
     }
-    const wasReserved = memory.isReservedFor(first.slot, memory.read());
+    const wasReserved = isReservedFor(readWord(memory), first.slot);
     await settle();
-    const isReserved = memory.isReservedFor(first.slot, memory.read());
+    const isStillReserved = isReservedFor(readWord(memory), first.slot);
     age = performance.now() - left;
-    if (age <= 4) t.deepEqual({wasReserved, isReserved}, {wasReserved: true, isReserved: true});
-    await until(() => isFree(memory.read()));
+    if (age <= 4) t.deepEqual([wasReserved, isStillReserved], [true, true]);
+    await until(() => isFree(readWord(memory)));
   }
 });
 
-test.serial('parked threads look the more seldom the more of them look', async (t) => {
+test.serial('contending threads poll less often the more of them poll', async (t) => {
   const crowds = [2, 16].map((size) => {
     const lock = createLock();
-    const memory = new LockMemory(lock.buffer);
-    // Each is counted as a look, by the threads as well.
+    const memory = new Int32Array(lock.buffer);
+    // Each is counted as a poll, by the threads as well.
     let readings = 0;
-    const looksOfEach = () => (memory.countLook() - readings++) / size;
-    return {lock, threads: actors(t, size), looksOfEach};
+    const pollsOfEach = () => (countPoll(memory) - readings++) / size;
+    return {lock, threads: actors(t, size), pollsOfEach};
   });
   for (const {lock, threads} of crowds) {
     await lock.acquireLock();
     await Promise.all(threads.map((thread) => thread.tell({do: 'attach', buffer: lock.buffer})));
     for (const thread of threads) void thread.tell({do: 'acquire'});
   }
-  const [few, many] = crowds.map(({looksOfEach}) => looksOfEach) as [() => number, () => number];
+  const [few, many] = crowds.map(({pollsOfEach}) => pollsOfEach) as [() => number, () => number];
   while (few() < 20) await new Promise((resolve) => setTimeout(resolve, 500));
-  const looks = many();
-  t.true(looks < 10, `each of many looked ${looks} times`);
+  const polls = many();
+  t.true(polls < 10, `each of many polled ${polls} times`);
 });
 
 test('all objects of a buffer are one lock in a thread, in one line', async (t) => {
@@ -457,7 +476,7 @@ test('the buffer of an incompatible version is refused', (t) => {
 
 test('one thread too many gets a clear error, and the lock still works', async (t) => {
   const lock = createLock();
-  const memory = new LockMemory(lock.buffer);
+  const memory = new Int32Array(lock.buffer);
   const slots = new Set<number | undefined>();
   // Threads that are there as far as anybody can tell.
   for (let id = 1001; slots.size < SLOTS - 1; id++) slots.add(attachNobody(memory, id));

@@ -1,7 +1,7 @@
 import {spawn} from 'node:child_process';
 import pLimit from 'p-limit';
 
-/** Runs an ES module in a process of its own until it ends by itself; resolves to what it printed, and its exit code. */
+/** Runs an ES module in a process of its own. @returns what it printed, and its exit code */
 export async function runProgram(program: string, ...flags: string[]): Promise<string> {
   const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -29,7 +29,7 @@ interface Options {
 /** AVA starts all tests of a file at once. Their programs take turns, two at a time. */
 const turns = pLimit(2);
 
-/** Long after anything that a test runs is done: a program that hangs ends, and its test fails by what it had printed. */
+/** A program that hangs is ended after this time. Its test fails by what was printed until then. */
 const PATIENCE_MILLISECONDS = 30_000;
 
 /** Runs a program file in a process of its own until it ends by itself. */

@@ -1,4 +1,6 @@
-// An empty project that has this package installed, for test runners and other tools that are to find it as they would at a user's.
+/**
+ * An empty project with this package installed, for tools that are to find it as a user's would.
+ */
 import {
   cpSync,
   mkdirSync,
@@ -15,7 +17,11 @@ import {compiledFile} from './compiled.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Makes a project of `files`, by their paths, that may import `packages` beside this one. @returns its directory */
+/**
+ * Makes a project of `files`, by their paths. It may import `packages` beside this one.
+ *
+ * @returns its directory
+ */
 export function makeProject(files: Record<string, string>, packages: readonly string[]): string {
   const project = mkdtempSync(path.join(tmpdir(), 'lock-project-'));
   process.once('exit', () => rmSync(project, {recursive: true, force: true}));

@@ -1,5 +1,6 @@
-// The kind: what a lock starts for its own purposes, a timer or a wait, keeps or shows the AsyncLocalStorage store of whoever happened to
-// call. It keeps nobody's; and what a user gave runs in the context that its user expects.
+// The kind: what a lock starts for its own purposes, a timer or a wait, keeps or shows the
+// AsyncLocalStorage store of whoever happened to call. It keeps nobody's; and what a user gave runs
+// in the context that its user expects.
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {compiledUrl} from '../support/compiled.js';

@@ -1,5 +1,6 @@
-// The kind: a program's tests replace clocks and timers. Callers' timeouts go by those that the test controls, each from its own call;
-// what the lock does for its own purposes goes by the real ones; and no fake clock, past or present, stops what goes by another.
+// The kind: a program's tests replace clocks and timers. Callers' timeouts go by those that the
+// test controls, each from its own call; what the lock does for its own purposes goes by the real
+// ones; and no fake clock, past or present, stops what goes by another.
 import {mock} from 'node:test';
 import FakeTimers from '@sinonjs/fake-timers';
 import test, {type ExecutionContext} from 'ava';
@@ -52,7 +53,10 @@ const CLOCKS: Record<string, () => Clock> = {
   'fake-timers of setTimeout': () => FakeTimers.install({toFake: ['setTimeout', 'clearTimeout']}),
 };
 
-/** Makes locks of one kind; `acquire` waits for `lock` 0 or 1, which are one where there are no keys. */
+/**
+ * Makes locks of one kind; `acquire` waits for `lock` 0 or 1, which are one where there are no
+ * keys.
+ */
 const LOCKS = {
   'one lock': (timeout: number) => {
     const lock = createLock(timeout);

@@ -1,5 +1,6 @@
-// The kind: a lock or a guard is not called as itself. It is behind a proxy, as Vue makes them, is a prototype, or its method was torn
-// off. Through a proxy everything works, and excludes those who call the lock itself; what was torn off works, or says how to call it.
+// The kind: a lock or a guard is not called as itself. It is behind a proxy, as Vue makes them, is
+// a prototype, or its method was torn off. Through a proxy everything works, and excludes those who
+// call the lock itself; what was torn off works, or says how to call it.
 import test, {type ExecutionContext} from 'ava';
 import {reactive, readonly, ref, shallowReactive, shallowReadonly} from 'vue';
 import {createLock, createLocksByKey, type Lock, type LockGuard} from '../../src/index.js';

@@ -1,5 +1,6 @@
-// The kind: a thread has many realms, of node:vm or a test runner's, that come and go, and the lock's code is loaded in each. What a realm
-// leaves in the thread is one listener for all, keeps no realm, and needs nothing of a realm that is gone.
+// The kind: a thread has many realms, of node:vm or a test runner's, that come and go, and the
+// lock's code is loaded in each. What a realm leaves in the thread is one listener for all, keeps
+// no realm, and needs nothing of a realm that is gone.
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {compiledFile} from '../support/compiled.js';
@@ -144,7 +145,10 @@ test('a lock is inherited from a thread that ended', async () => {
 });
 `;
 
-/** Runs when the realm of the other file is gone, and gives what that left behind the occasion to run. */
+/**
+ * Runs when the realm of the other file is gone, and gives what that left behind the occasion to
+ * run.
+ */
 const USES_NONE = `
 const v8 = require('node:v8');
 const vm = require('node:vm');

@@ -1,5 +1,6 @@
-// The kind: what refuses a waiter, a timeout or an abort, costs more than it should, or tells less. No promise is rejected before somebody
-// handles it, which every engine would have to note and to forget again; and a timeout's error leads to the code that waited.
+// The kind: what refuses a waiter, a timeout or an abort, costs more than it should, or tells less.
+// No promise is rejected before somebody handles it, which every engine would have to note and to
+// forget again; and a timeout's error leads to the code that waited.
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -35,7 +36,8 @@ for (const kind of ['one', 'key', 'shared']) {
         cwd: directory,
       });
       t.regex(stdout, /":1000} 0\n$/);
-      // V8 tells Node.js of each promise that is rejected without a handler, and Node.js counts them.
+      // V8 tells Node.js of each promise that is rejected without a handler, and Node.js counts
+      // them.
       const log = readFileSync(path.join(directory, 'node_trace.1.log'), 'utf8');
       const {traceEvents} = JSON.parse(log) as {traceEvents: {name: string; args: object}[]};
       const counts = traceEvents.filter(({name}) => name === 'rejections');

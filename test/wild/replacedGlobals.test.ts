@@ -1,5 +1,6 @@
-// The kind: something that the lock's code uses is replaced, by a polyfill, a patch or a test, before the lock is loaded or after.
-// Whatever it is, one caller is inside at a time, each gets its own result in its turn, and the lock is free when all are done.
+// The kind: something that the lock's code uses is replaced, by a polyfill, a patch or a test,
+// before the lock is loaded or after. Whatever it is, one caller is inside at a time, each gets its
+// own result in its turn, and the lock is free when all are done.
 import test from 'ava';
 import {compiledUrl} from '../support/compiled.js';
 import {runFile} from '../support/program.js';

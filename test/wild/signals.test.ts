@@ -1,5 +1,6 @@
-// The kind: a signal aborts at a bad moment, or does not behave as the lock's code expects. A caller whose signal aborts before its promise
-// has settled never gets the lock, and is told why; those behind it get it, and nothing is left over.
+// The kind: a signal aborts at a bad moment, or does not behave as the lock's code expects. A
+// caller whose signal aborts before its promise has settled never gets the lock, and is told why;
+// those behind it get it, and nothing is left over.
 import {getEventListeners} from 'node:events';
 import {inspect} from 'node:util';
 import {AbortController as OldController} from 'abort-controller';

@@ -1,5 +1,6 @@
-// The kind: a slip of the caller's passes in silence, or is reported by a text that does not lead to it. Every slip is named, as what it
-// is, with what to write instead; and an error can be recognised wherever it gets to.
+// The kind: a slip of the caller's passes in silence, or is reported by a text that does not lead
+// to it. Every slip is named, as what it is, with what to write instead; and an error can be
+// recognised wherever it gets to.
 import {fileURLToPath} from 'node:url';
 import {inspect} from 'node:util';
 import {threadId} from 'node:worker_threads';

@@ -1,5 +1,6 @@
-// The kind: a step is interrupted by an error in the middle of it, such as the end of the stack in a deep recursion. Whatever throws, the
-// step is not taken, and can be repeated, or it is complete: no lock is stranded, and no caller forgotten.
+// The kind: a step is interrupted by an error in the middle of it, such as the end of the stack in
+// a deep recursion. Whatever throws, the step is not taken, and can be repeated, or it is complete:
+// no lock is stranded, and no caller forgotten.
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {compiledFile} from '../support/compiled.js';

@@ -1,8 +1,7 @@
-/** How executions are chosen. */
-import type {Simulation} from './execution.js';
+/** How the next execution is chosen, decision by decision. */
 import type {Machine, Option, Strategy} from './machine.js';
 
-/** Makes the same execution again, from the places and numbers of the choices that were not the first option. */
+/** Makes the same execution again, by a list of the choices that were not the first option. */
 export class Replay implements Strategy {
   readonly #choices: ReadonlyMap<number, number>;
   #decisions = 0;
@@ -20,23 +19,8 @@ export class Replay implements Strategy {
   }
 }
 
-/** Leaves out of a failing execution's choices what it fails without. */
-export function shorten(simulation: Simulation, found: Found): Found {
-  let shortest = found;
-  let choices = found.token.split(',');
-  for (let i = choices.length - 1; i >= 0; i--) {
-    const fewer = choices.filter((_, index) => index !== i);
-    const token = fewer.join(',');
-    const {failure} = simulation.run(new Replay(token));
-    if (failure === undefined) continue;
-    choices = fewer;
-    shortest = {failure, token};
-  }
-  return shortest;
-}
-
 /** Writes down what another strategy chooses, as `Replay` wants it. */
-class Recorded implements Strategy {
+export class Recorded implements Strategy {
   readonly #strategy: Strategy;
   #choices: string[] = [];
   #decisions = 0;
@@ -57,24 +41,6 @@ class Recorded implements Strategy {
   }
 }
 
-export interface Found {
-  readonly failure: string;
-  /** For `Replay`. */
-  readonly token: string;
-}
-
-/** How far an exploration has come. */
-export interface Progress {
-  executions: number;
-  /** Of these, how many were given up because they had come to a state that was known. */
-  repeated: number;
-  /** Up to how many preemptions all have been explored; `undefined` where they are at random. */
-  preemptions: number | undefined;
-}
-
-/** Goes on until the next `yield` at any time, and ends with what it found or when there is nothing more. */
-export type Exploration = Generator<Progress, Found | undefined>;
-
 interface Decision {
   choice: number;
   readonly costs: readonly number[];
@@ -83,10 +49,10 @@ interface Decision {
 }
 
 /**
- * Depth first, all executions with at most so many preemptions. Where it comes to a state in which it has been with as
- * many preemptions left, it goes no further.
+ * Depth first, all executions with at most so many preemptions. Where it comes to a state in which
+ * it has been with as many preemptions left, it goes no further.
  */
-class DepthFirst implements Strategy {
+export class DepthFirst implements Strategy {
   readonly #decisions: Decision[] = [];
   readonly #bound: number;
   readonly #seen = new Map<number, number>();
@@ -128,40 +94,12 @@ class DepthFirst implements Strategy {
   }
 }
 
-/** With no preemption first, then with one, and so on. */
-export function* exhaustively(simulation: Simulation, preemptions: number): Exploration {
-  const progress: Progress = {executions: 0, repeated: 0, preemptions: undefined};
-  for (let bound = 0; bound <= preemptions; bound++) {
-    const strategy = new DepthFirst(bound);
-    do {
-      const recorded = new Recorded(strategy);
-      const {isComplete, failure} = simulation.run(recorded);
-      progress.executions++;
-      if (!isComplete) progress.repeated++;
-      if (failure !== undefined) return {failure, token: recorded.token};
-      yield progress;
-    } while (strategy.next());
-    progress.preemptions = bound;
-  }
-  return undefined;
-}
-
-/** Numbers from a seed: mulberry32. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /**
- * Threads have priorities at random, and whoever runs loses its own at a few points at random (Burckhardt et al., "A
- * Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010). Deaths and the like come at points at random, too.
+ * Threads have priorities at random, and whoever runs loses its own at a few points at random
+ * (Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs",
+ * ASPLOS 2010). Deaths and the like come at points at random, too.
  */
-class Random implements Strategy {
+export class RandomPriorities implements Strategy {
   readonly #random: () => number;
   readonly #priorities: number[];
   /** At which decisions something is done other than to let the first by priority go on. */
@@ -196,7 +134,7 @@ class Random implements Strategy {
     for (const [index, {thread, kind, timer}] of options.entries()) {
       if (kind === 'die' || kind === 'block') break;
       let priority = priorities[thread.index] ?? 0;
-      // A timer of a thread that has something else to do: seldom, but then at once. The same where others are busy.
+      // While anybody has something else to do, a timer fires seldom, but then at once.
       if (kind === 'timer')
         priority =
           random() < 0.03
@@ -208,21 +146,5 @@ class Random implements Strategy {
       }
     }
     return best;
-  }
-}
-
-export function* randomly(simulation: Simulation, seed: number): Exploration {
-  const progress: Progress = {executions: 0, repeated: 0, preemptions: undefined};
-  const random = randomNumbers(seed);
-  const {threads, deaths = 0, blocks = 0} = simulation.scenario;
-  let length = 100;
-  for (;;) {
-    const strategy = new Recorded(new Random(random, threads.length, deaths + blocks, length));
-    const {failure, steps} = simulation.run(strategy);
-    progress.executions++;
-    // Points at random are to lie within the execution.
-    length = Math.round(0.9 * length + 0.1 * Math.min(steps, 1_000));
-    if (failure !== undefined) return {failure, token: strategy.token};
-    yield progress;
   }
 }

@@ -1,0 +1,123 @@
+import {nothingHeldError} from '../errors.js';
+import {READY, then} from '../intrinsics.js';
+import type {Line, LineEntrance, LineWaiter} from '../line/protocol.js';
+import {WaitQueue} from '../line/waitQueue.js';
+import type {Lock} from '../types.js';
+
+/** The locks that are held, by their keys, and how many they are. */
+export interface LocksInUse {
+  readonly store: {set(key: unknown, lock: Lock): unknown; delete(key: unknown): unknown};
+  readonly isCallersOwn: boolean;
+  size: number;
+}
+
+/**
+ * The line of a lock that only this thread has. With nobody else to contend with, the first in line
+ * becomes the holder as soon as there is none: while there is no holder, nobody waits.
+ */
+export class InProcessLine implements Line {
+  holder: LineEntrance | undefined;
+  acquisition = 0;
+
+  /** Made when somebody waits: many lines never have a waiter. */
+  #queue: WaitQueue<LineWaiter> | undefined;
+  readonly #inUse: LocksInUse | undefined;
+  readonly #key: unknown;
+
+  /**
+   * @param inUse for the line of a key: has the key's lock exactly while somebody holds it. (A
+   *   subclass would make each call on a line slower.)
+   */
+  constructor(inUse?: LocksInUse, key?: unknown) {
+    this.#inUse = inUse;
+    this.#key = key;
+  }
+
+  get waiting(): number {
+    return this.#queue?.size ?? 0;
+  }
+
+  isTaken(): boolean {
+    return this.holder !== undefined;
+  }
+
+  tryAcquire(entrance: LineEntrance): number {
+    if (this.holder) return 0;
+    if (this.#inUse) {
+      // First, because a caller's own store may throw.
+      this.#inUse.store.set(this.#key, entrance.lock as Lock);
+      this.#inUse.size++;
+    }
+    this.holder = entrance;
+    return ++this.acquisition;
+  }
+
+  enqueue(waiter: LineWaiter): void {
+    (this.#queue ??= new WaitQueue()).enqueue(waiter);
+  }
+
+  withdraw(waiter: LineWaiter): void {
+    this.#queue?.dequeue(waiter);
+  }
+
+  recount(): void {
+    this.#queue?.recount();
+  }
+
+  /** A stack that runs out throws before anything has changed: it can be released again. */
+  release(): void {
+    const next = this.#queue?.first;
+    if (next) {
+      this.holder = next.entrance;
+      this.acquisition++;
+      try {
+        this.#queue?.dequeue(next);
+        next.admit(this.acquisition);
+      } catch {
+        // In variables of this block: a closure over the others would cost every call.
+        const self = this;
+        const waiter = next;
+        const {acquisition} = this;
+        void then(READY, () => {
+          self.#admitLate(waiter, acquisition);
+        });
+      }
+    } else if (this.#inUse) this.#remove(this.#inUse);
+    else this.holder = undefined;
+  }
+
+  /** The stack ran out while `waiter`, for whom the lock is held, was admitted. */
+  #admitLate(waiter: LineWaiter, acquisition: number): void {
+    this.recount();
+    if (waiter.isWaiting) waiter.admit(acquisition);
+    // Its wait was ended meanwhile.
+    else if (this.holder && this.acquisition === acquisition) this.release();
+  }
+
+  #remove(inUse: LocksInUse): void {
+    // A caller's own store may throw. The lock is free nevertheless, and the key stays in the
+    // store.
+    let isFree = inUse.isCallersOwn;
+    try {
+      inUse.store.delete(this.#key);
+      isFree = true;
+    } finally {
+      if (isFree) {
+        inUse.size--;
+        this.holder = undefined;
+      }
+    }
+  }
+
+  timeoutDetails() {
+    return this.#inUse && {key: this.#key};
+  }
+
+  notHeldError(): Error {
+    return nothingHeldError();
+  }
+
+  describe(): string {
+    return this.holder ? 'held' : 'free';
+  }
+}

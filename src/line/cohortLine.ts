@@ -1,0 +1,208 @@
+import {heldElsewhereError, nothingHeldError} from '../errors.js';
+import {READY, then} from '../intrinsics.js';
+import type {Line, LineEntrance, LineWaiter, OnAbandoned} from './protocol.js';
+import {WaitQueue} from './waitQueue.js';
+
+/**
+ * Which thread has the lock: speaks for one line to those of the other threads.
+ *
+ * It owns the lock from when `tryTake` returned `true` or `onWon` was called, until `tryFree`
+ * returned `true` or `handOn` was called.
+ */
+export interface Contender {
+  /** Whether a thread owns the lock, or is about to. */
+  isTaken(): boolean;
+  /** The thread that owns the lock, if any does. */
+  ownerThreadId(): number | undefined;
+  /** Of an owner: whether its caller is still to be told of a thread that ended as the owner. */
+  readonly isHeir: boolean;
+
+  /** Becomes the owner if that is possible at once. */
+  tryTake(): boolean;
+  /** Calls `onWon` once it is the owner, maybe at once, unless `withdraw` comes first. */
+  contend(): void;
+  /** Contends no longer, and passes on what it may have been chosen for. */
+  withdraw(): void;
+
+  /** The common way to release, in one step: frees the lock if no other thread waits for it. */
+  tryFree(): boolean;
+  /** Extends the tenure by one more section unless it is over. `waiting` is the length of the line. */
+  extendTenure(waiting: number): boolean;
+  /**
+   * Gives the lock to whoever has waited longest in another thread.
+   *
+   * @param mayBarge whether a thread that is quicker may have it, this one included
+   * @param contends whether this one begins to contend again
+   */
+  handOn(mayBarge: boolean, contends: boolean): void;
+  /** Takes stock after a step that was not finished. @returns whether it is the owner */
+  recover(): boolean;
+
+  /** The async context of this moment, for `tellHeir`. */
+  captureContext(): unknown;
+  /** Tells of each thread that ended as the owner; `context` is of the caller that inherits. */
+  tellHeir(onAbandoned: OnAbandoned | undefined, context: unknown): void;
+}
+
+/**
+ * The holder until `onAbandoned` has run: what that calls can neither release the heir's
+ * acquisition nor let another in.
+ */
+const TELLING: LineEntrance = {lock: {}, onAbandoned: undefined};
+
+/** The async contexts of waiters that may have to be told of a death. */
+const contexts = new WeakMap<LineWaiter, unknown>();
+
+/**
+ * The line of one thread for a lock that other threads use, too. Its first waiter contends for the
+ * lock, and the thread passes the lock it has got along its line.
+ *
+ * - idle: no holder, nobody in line.
+ * - holding: a holder. The thread owns the lock.
+ * - contending: no holder, somebody in line. The contender waits until the lock is its own.
+ *
+ * Passing the lock along a line costs next to nothing, and waking another thread a lot. So a thread
+ * keeps the lock for its line for a while although others wait: lock cohorting (Dice, Marathe and
+ * Shavit, "Lock Cohorting", ACM TOPC 2015).
+ */
+export class CohortLine implements Line {
+  holder: LineEntrance | undefined;
+  acquisition = 0;
+  readonly #queue: WaitQueue<LineWaiter>;
+  readonly #contender: Contender;
+
+  constructor(createContender: (onWon: () => void) => Contender) {
+    this.#queue = new WaitQueue();
+    this.#contender = createContender(() => this.#admitFirst());
+  }
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  isTaken(): boolean {
+    return this.holder !== undefined || this.#contender.isTaken();
+  }
+
+  tryAcquire(entrance: LineEntrance): number {
+    if (this.holder !== undefined || this.#queue.size > 0) return 0;
+    try {
+      if (!this.#contender.tryTake()) return 0;
+      this.acquisition++;
+      this.holder = entrance;
+      if (this.#contender.isHeir) this.#tellHeir(entrance, undefined);
+    } catch (error) {
+      this.holder = undefined;
+      void then(READY, this.#recover);
+      throw error;
+    }
+    return this.acquisition;
+  }
+
+  enqueue(waiter: LineWaiter): void {
+    if (waiter.entrance.onAbandoned !== undefined) {
+      contexts.set(waiter, this.#contender.captureContext());
+    }
+    this.#queue.enqueue(waiter);
+    if (this.holder !== undefined || this.#queue.size > 1) return;
+    try {
+      this.#contender.contend();
+    } catch {
+      void then(READY, this.#recover);
+    }
+  }
+
+  withdraw(waiter: LineWaiter): void {
+    this.#queue.dequeue(waiter);
+    this.#withdrawIfIdle();
+  }
+
+  recount(): void {
+    this.#queue.recount();
+    this.#withdrawIfIdle();
+  }
+
+  release(): void {
+    if (this.#queue.size === 0 && this.#contender.tryFree()) {
+      this.holder = undefined;
+      return;
+    }
+    const extendTenure = this.#contender.extendTenure(this.#queue.size);
+    this.holder = undefined;
+    try {
+      if (extendTenure && this.#queue.size > 0) this.#admitFirst();
+      else this.#contender.handOn(extendTenure, this.#queue.size > 0);
+    } catch {
+      void then(READY, this.#recover);
+    }
+  }
+
+  timeoutDetails() {
+    return {ownerThreadId: this.#contender.ownerThreadId()};
+  }
+
+  notHeldError(): Error {
+    if (this.holder !== undefined) {
+      return heldElsewhereError(
+        'another lock object of this thread holds it. Release it through that one',
+      );
+    }
+    const id = this.#contender.ownerThreadId();
+    if (id === undefined) return nothingHeldError();
+    return heldElsewhereError(`thread ${id} holds it. Only that thread can release it`);
+  }
+
+  describe(): string {
+    const id = this.#contender.ownerThreadId();
+    return id === undefined ? 'free' : `held by thread ${id}`;
+  }
+
+  /** The thread owns the lock, and nobody in it holds it. */
+  #admitFirst(): void {
+    const waiter = this.#queue.first;
+    if (waiter === undefined) throw new Error('The line is empty. Please report this.');
+    const acquisition = ++this.acquisition;
+    const {isHeir} = this.#contender;
+    this.holder = isHeir ? TELLING : waiter.entrance;
+    try {
+      this.#queue.dequeue(waiter);
+      waiter.admit(acquisition);
+    } catch {
+      void then(READY, () => {
+        this.#queue.recount();
+        if (waiter.isWaiting) waiter.admit(acquisition);
+        // Its wait was ended meanwhile.
+        else if (this.holder !== undefined && this.acquisition === acquisition) this.release();
+      });
+    }
+    if (isHeir) this.#tellHeir(waiter.entrance, contexts.get(waiter));
+  }
+
+  /**
+   * The heir has to look at what a thread that was killed in the middle of its work left behind,
+   * before anything else. It has been admitted, and its code goes on in a later microtask.
+   */
+  #tellHeir(entrance: LineEntrance, context: unknown): void {
+    this.holder = TELLING;
+    try {
+      this.#contender.tellHeir(entrance.onAbandoned, context);
+    } finally {
+      this.holder = entrance;
+    }
+  }
+
+  #withdrawIfIdle(): void {
+    if (this.holder === undefined && this.#queue.size === 0) this.#contender.withdraw();
+  }
+
+  /** Does, in a microtask, what a step has left undone that ran out of stack. */
+  readonly #recover = (): void => {
+    if (this.holder !== undefined) return;
+    const isWaitedFor = this.#queue.size > 0;
+    if (this.#contender.recover()) {
+      if (isWaitedFor) this.#admitFirst();
+      else this.#contender.handOn(true, false);
+    } else if (isWaitedFor) this.#contender.contend();
+    else this.#contender.withdraw();
+  };
+}

@@ -1,0 +1,175 @@
+/** How a line gets a slot, and gives it back. */
+import {Atomics} from '../intrinsics.js';
+import {
+  NEXT_RECLAIM,
+  RUNTIME_ASKED_AT,
+  SLOTS,
+  SLOTS_IN_USE,
+  THREAD,
+  TOKENS,
+  slotCell,
+  type Cells,
+  type Slot,
+} from './layout.js';
+import {
+  DIED,
+  FREE_SLOT,
+  IN_USE,
+  PREPARING,
+  exchangeThread,
+  readThread,
+  slotState,
+  threadIdIn,
+  threadState,
+  type SlotThread,
+} from './threads.js';
+import {claimTime} from './times.js';
+import {armToken, disarmTokens, isLastTokenLeft, spendToken} from './tokens.js';
+import {clearTicket, decline, wake} from './waiters.js';
+import {isOwnedBy, readWord} from './word.js';
+
+/**
+ * How often the runtime is asked about a thread whose slot is wanted, when the thread's tokens
+ * cannot tell whether it lives. Not often, because each question to a blocked thread stays in its
+ * memory until it goes on.
+ */
+const ASK_RUNTIME_MILLISECONDS = {whenNoSlotIsLeft: 1_000, otherwise: 600_000};
+
+/** What a line gets: its slot, a token that is armed, and what resolves when that was spent. */
+export interface Attachment {
+  readonly slot: Slot;
+  readonly token: number;
+  readonly spent: Promise<unknown>;
+}
+
+/** Is given each thread that may have ended without a token to tell. */
+type Suspect = (thread: SlotThread) => void;
+
+/**
+ * Gives a line of the calling thread a slot.
+ *
+ * @returns `undefined` if every slot belongs to a thread that lives, as far as anybody knows
+ */
+export function attach(
+  cells: Cells,
+  threadId: number,
+  now: number,
+  suspect: Suspect,
+): Attachment | undefined {
+  const attachment =
+    findSlot(cells, 0, (slot, thread) =>
+      thread === FREE_SLOT ? prepare(cells, slot, thread, threadId) : undefined,
+    ) ??
+    findSlot(cells, Atomics.load(cells, NEXT_RECLAIM), (slot) => {
+      const found = reclaim(cells, slot, threadId, now, suspect);
+      if (found !== undefined) Atomics.store(cells, NEXT_RECLAIM, slot + 1);
+      return found;
+    }) ??
+    findSlot(cells, 0, (slot, thread) =>
+      threadState(thread) === PREPARING ? prepare(cells, slot, thread, threadId) : undefined,
+    );
+  if (attachment === undefined) {
+    findSlot(cells, 0, (slot) =>
+      ask(cells, slot, now, ASK_RUNTIME_MILLISECONDS.whenNoSlotIsLeft, suspect),
+    );
+    return undefined;
+  }
+  let used = Atomics.load(cells, SLOTS_IN_USE);
+  while (used <= attachment.slot) {
+    used = Atomics.compareExchange(cells, SLOTS_IN_USE, used, attachment.slot + 1);
+  }
+  return attachment;
+}
+
+/** The line of `slot` has no lock object left, and no caller. Its thread lives on. */
+export function detach(cells: Cells, slot: Slot, threadId: number): void {
+  // A lock whose holder can no longer be reached is held for as long as the thread lives.
+  if (isOwnedBy(readWord(cells), slot)) return;
+  Atomics.store(cells, slotCell(slot, THREAD), slotState(threadId, PREPARING));
+  clean(cells, slot, threadId);
+  decline(cells, slot);
+  wake(cells, slot);
+  freeSlot(cells, slot, threadId);
+}
+
+function findSlot<T>(
+  cells: Cells,
+  begin: number,
+  use: (slot: Slot, thread: number) => T | undefined,
+): T | undefined {
+  for (let i = 0; i < SLOTS; i++) {
+    const slot = ((begin + i) % SLOTS) as Slot;
+    const found = use(slot, readThread(cells, slot));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Makes the slot of `thread`, which is free, dead, or PREPARING, the calling thread's own. */
+function prepare(
+  cells: Cells,
+  slot: Slot,
+  thread: number,
+  threadId: number,
+): Attachment | undefined {
+  const preparing = slotState(threadId, PREPARING);
+  if (!exchangeThread(cells, slot, thread, preparing)) return undefined;
+  if (thread !== FREE_SLOT) clean(cells, slot, threadId);
+  let spent: Promise<unknown> | undefined;
+  let token = 0;
+  // A slot without a token would be lost with its thread.
+  for (; token < TOKENS && spent === undefined; token++) {
+    spent = armToken(cells, slot, token, threadId);
+  }
+  if (spent === undefined) return undefined;
+  const isMine = exchangeThread(cells, slot, preparing, slotState(threadId, IN_USE));
+  return isMine ? {slot, token: token - 1, spent} : undefined;
+}
+
+/** Makes a dead thread's slot the calling thread's own. */
+function reclaim(
+  cells: Cells,
+  slot: Slot,
+  threadId: number,
+  now: number,
+  suspect: Suspect,
+): Attachment | undefined {
+  if (isOwnedBy(readWord(cells), slot)) return undefined;
+  if (threadState(readThread(cells, slot)) === IN_USE) {
+    const isAlive = spendToken(cells, slot, threadId, now);
+    if (isAlive === undefined && isLastTokenLeft(cells, slot)) {
+      ask(cells, slot, now, ASK_RUNTIME_MILLISECONDS.otherwise, suspect);
+    }
+  }
+  const thread = readThread(cells, slot);
+  if (threadState(thread) !== DIED) return undefined;
+  // It may have become the owner and died. Then its lock has to be inherited first, and its death
+  // told.
+  if (isOwnedBy(readWord(cells), slot)) return undefined;
+  return prepare(cells, slot, thread, threadId);
+}
+
+/** Has the runtime asked about the thread of `slot`, so often at most. */
+function ask(
+  cells: Cells,
+  slot: Slot,
+  now: number,
+  intervalMilliseconds: number,
+  suspect: Suspect,
+): undefined {
+  const thread = readThread(cells, slot);
+  if (threadState(thread) !== IN_USE) return;
+  if (!claimTime(cells, slotCell(slot, RUNTIME_ASKED_AT), now, intervalMilliseconds)) return;
+  suspect({slot, threadId: threadIdIn(thread), hasDied: false});
+}
+
+/** Frees a slot that the calling thread has made PREPARING. */
+export function freeSlot(cells: Cells, slot: Slot, threadId: number): void {
+  exchangeThread(cells, slot, slotState(threadId, PREPARING), FREE_SLOT);
+}
+
+/** Ends what is left of the waits of a slot that changes hands. */
+export function clean(cells: Cells, slot: Slot, threadId: number): void {
+  clearTicket(cells, slot);
+  disarmTokens(cells, slot, threadId);
+}

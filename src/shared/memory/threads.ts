@@ -1,0 +1,84 @@
+/**
+ * Whose a slot is, and what is known of that thread: its `THREAD` cell has the thread's id and one
+ * of these states.
+ *
+ * - FREE_SLOT: no thread, no ticket, and no token that is armed.
+ * - IN_USE: its thread lives as far as anybody knows. A token was armed before.
+ * - DIED: a token said that the thread has ended. The word may still name it as the owner.
+ * - DIED_HOLDING: it ended as the owner. Its lock is being inherited or was, and no caller has been
+ *   told yet.
+ * - PREPARING: the thread is making the slot its own, or free. The word never names it as the
+ *   owner. So where no other slot is left, another thread may finish that work, which the first
+ *   then notices by its own last step, and no slot is lost with a thread that ends meanwhile.
+ */
+import {Atomics} from '../intrinsics.js';
+import {THREAD, slotCell, type Cells, type Slot} from './layout.js';
+import {isHeld, isSameTurn, namedSlot, readWord, type Word} from './word.js';
+
+export const FREE_SLOT = 0;
+export const IN_USE = 1;
+export const DIED = 2;
+export const DIED_HOLDING = 3;
+export const PREPARING = 4;
+export const STATE_BITS = 3;
+
+export const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
+export const threadState = (thread: number) => thread & ((1 << STATE_BITS) - 1);
+export const threadIdIn = (thread: number) => thread >> STATE_BITS;
+
+/** A thread, and the slot in which it was seen. */
+export interface SlotThread {
+  readonly slot: Slot;
+  readonly threadId: number;
+  /** Whether it was found dead already. */
+  readonly hasDied: boolean;
+}
+
+export function readThread(cells: Cells, slot: Slot): number {
+  return Atomics.load(cells, slotCell(slot, THREAD));
+}
+
+export function exchangeThread(cells: Cells, slot: Slot, from: number, to: number): boolean {
+  return Atomics.compareExchange(cells, slotCell(slot, THREAD), from, to) === from;
+}
+
+/** The owner that `word`, which is HELD, names. */
+export function readOwner(cells: Cells, word: Word): SlotThread {
+  const slot = namedSlot(word);
+  const thread = readThread(cells, slot);
+  const state = threadState(thread);
+  return {slot, threadId: threadIdIn(thread), hasDied: state === DIED || state === DIED_HOLDING};
+}
+
+/** The thread that owns the lock now, if any does. */
+export function readOwnerThreadId(cells: Cells): number | undefined {
+  for (;;) {
+    const word = readWord(cells);
+    if (!isHeld(word)) return undefined;
+    const {threadId} = readOwner(cells, word);
+    // Otherwise the slot may be another thread's by now.
+    if (isSameTurn(word, readWord(cells))) return threadId;
+  }
+}
+
+/** Whether `slot` is in use by that thread, as far as anybody knows. */
+export function isInUseBy(cells: Cells, {slot, threadId}: SlotThread): boolean {
+  return readThread(cells, slot) === slotState(threadId, IN_USE);
+}
+
+/**
+ * A token said that the thread has ended. That is written down of this thread alone, because the
+ * slot may have changed hands since, even back and forth.
+ */
+export function markDied(cells: Cells, slot: Slot, threadId: number): void {
+  exchangeThread(cells, slot, slotState(threadId, IN_USE), slotState(threadId, DIED));
+}
+
+/** @returns whether the slot still says that this thread died */
+export function markDiedHolding(cells: Cells, {slot, threadId}: SlotThread): boolean {
+  const diedHolding = slotState(threadId, DIED_HOLDING);
+  return (
+    exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding) ||
+    readThread(cells, slot) === diedHolding
+  );
+}

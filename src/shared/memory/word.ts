@@ -1,0 +1,132 @@
+/**
+ * The word, one cell that says which thread has the lock: what it can be, what it can become, and
+ * the atomic steps from one to the other.
+ *
+ *     | turn: 21 bits | ABANDONED | WAITERS | RESERVED | slot: 8 bits, counted from 1 |
+ *
+ * - FREE: the slot is 0. Any thread may take the lock.
+ * - HELD: the slot's thread owns the lock. Only that thread may release it, and only after it has
+ *   ended may another take the lock over.
+ * - RESERVED: nobody owns the lock, and the slot's thread was woken to take it. A courtesy: a
+ *   thread that has seen the reservation for `RESERVATION_MILLISECONDS` may take the lock.
+ *
+ * What must hold:
+ *
+ * - Only an exchange of the whole word makes an owner, and each new owner is a new turn. So a word
+ *   that changed and changed back in the meantime does not compare equal (the ABA problem).
+ * - WAITERS is set while a parked thread has a ticket. Whoever clears it looks for tickets again
+ *   afterwards, and sets it again if there are any.
+ * - ABANDONED is set from when a dead owner's lock is inherited until the heir has been told.
+ */
+import {Atomics} from '../intrinsics.js';
+import {WORD, type Cells, type Slot} from './layout.js';
+
+const SLOT_MASK = 0xff;
+const RESERVED = 0x100;
+const WAITERS = 0x200;
+const ABANDONED = 0x400;
+const ONE_TURN = 0x800;
+const STATE_MASK = SLOT_MASK | RESERVED;
+const TURN_MASK = -ONE_TURN;
+
+declare const KIND: unique symbol;
+/** The word as it was seen, to be compared and exchanged later. */
+export type Word = number & {readonly [KIND]: 'word'};
+
+/** A word that no lock ever has: RESERVED without a slot. */
+export const NO_WORD = RESERVED as Word;
+
+// What it can be
+
+export const isFree = (word: Word) => (word & SLOT_MASK) === 0;
+export const isReserved = (word: Word) => (word & RESERVED) !== 0;
+export const isHeld = (word: Word) => (word & SLOT_MASK) !== 0 && (word & RESERVED) === 0;
+export const hasWaiters = (word: Word) => (word & WAITERS) !== 0;
+export const isAbandoned = (word: Word) => (word & ABANDONED) !== 0;
+export const isOwnedBy = (word: Word, slot: Slot) => (word & STATE_MASK) === slot + 1;
+export const isReservedFor = (word: Word, slot: Slot) =>
+  (word & STATE_MASK) === (RESERVED | (slot + 1));
+export const namedSlot = (word: Word) => ((word & SLOT_MASK) - 1) as Slot;
+
+/** Whether the same slot has the same turn. WAITERS and ABANDONED may have changed. */
+export const isSameTurn = (a: Word, b: Word) => ((a ^ b) & ~(WAITERS | ABANDONED)) === 0;
+
+/** Whether no other thread had the lock between these turns of one owner. */
+export const isOneTenure = (earlier: Word, later: Word) => {
+  const turns = ((later & TURN_MASK) - (earlier & TURN_MASK)) | 0;
+  return turns === 0 || turns === ONE_TURN;
+};
+
+// What it can become
+
+/** HELD, from FREE or RESERVED. */
+const taken = (word: Word, slot: Slot) =>
+  (((word & ~STATE_MASK) + ONE_TURN) | (slot + 1) | 0) as Word;
+
+/** HELD, from HELD by a thread that has ended. */
+export const inherited = (word: Word, slot: Slot) =>
+  (((word & ~STATE_MASK) + ONE_TURN) | (slot + 1) | ABANDONED | 0) as Word;
+
+/** FREE, from HELD by a thread that has ended. */
+export const leftBehind = (word: Word) =>
+  (((word & ~STATE_MASK) + ONE_TURN) | ABANDONED | 0) as Word;
+
+/**
+ * The word without its owner or reservation. A reservation that expired was a turn, too: the next
+ * one for the same slot must not look as old.
+ */
+const vacated = (word: Word) => (word & ~STATE_MASK) + ((word & RESERVED) === 0 ? 0 : ONE_TURN);
+
+/** FREE, from any state, where nobody has a ticket. */
+export const freed = (word: Word) => (vacated(word) & ~WAITERS) as Word;
+
+/** FREE, from HELD, for whoever is first to take it. */
+export const offered = (word: Word) => (vacated(word) | WAITERS) as Word;
+
+/** RESERVED, from HELD or RESERVED. */
+export const reserved = (word: Word, slot: Slot) =>
+  (vacated(word) | WAITERS | RESERVED | (slot + 1)) as Word;
+
+// The steps
+
+export function readWord(cells: Cells): Word {
+  return Atomics.load(cells, WORD) as Word;
+}
+
+/** The only way to change who has the lock. @returns whether the word was still `word` */
+export function exchangeWord(cells: Cells, word: Word, replacement: Word): boolean {
+  return Atomics.compareExchange(cells, WORD, word, replacement) === word;
+}
+
+/** Makes `slot` the owner if the word is still `word`, whoever it names. @returns the word then */
+export function take(cells: Cells, word: Word, slot: Slot): Word | undefined {
+  const next = taken(word, slot);
+  return exchangeWord(cells, word, next) ? next : undefined;
+}
+
+/** Makes `slot` the owner if the lock is free or reserved for it. @returns the word then */
+export function tryTake(cells: Cells, slot: Slot): Word | undefined {
+  const word = readWord(cells);
+  return isFree(word) || isReservedFor(word, slot) ? take(cells, word, slot) : undefined;
+}
+
+/** Frees the lock if the word is still `word`, without WAITERS. @returns the word then */
+export function tryFree(cells: Cells, word: Word): Word | undefined {
+  const next = (word & ~STATE_MASK) as Word;
+  return !hasWaiters(word) && exchangeWord(cells, word, next) ? next : undefined;
+}
+
+/** Somebody has a ticket. @returns whether the word was still `word`, or said so already */
+export function markWaiters(cells: Cells, word: Word): boolean {
+  return hasWaiters(word) || exchangeWord(cells, word, (word | WAITERS) as Word);
+}
+
+/** Somebody has a ticket, whatever the word is. */
+export function setWaiters(cells: Cells): void {
+  Atomics.or(cells, WORD, WAITERS);
+}
+
+/** The heir has been told. */
+export function clearAbandoned(cells: Cells): void {
+  Atomics.and(cells, WORD, ~ABANDONED);
+}

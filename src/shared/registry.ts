@@ -1,0 +1,96 @@
+/**
+ * The lines of this thread: one for each lock, whichever lock objects and copies of this package
+ * use it. (Each realm of a thread has its own.)
+ *
+ * Copies that share a line call each other's methods by the names in `../line/protocol.ts`. So the
+ * name of the registry has those names, and the version of what they mean. Copies that differ in
+ * either do not find each other's registry: each then has a line and a slot of its own, like
+ * different threads.
+ */
+import {LockError} from '../errors.js';
+import {outside} from '../intrinsics.js';
+import {CohortLine} from '../line/cohortLine.js';
+import {PROTOCOL, type Line} from '../line/protocol.js';
+import {SharedContender} from './contender.js';
+import {deref, floor, random} from './intrinsics.js';
+import {hasEnded} from './liveness.js';
+import {SLOTS, createBuffer, lockId, type Cells, type Slot} from './memory/layout.js';
+import {attach, detach} from './memory/slots.js';
+import {isInUseBy} from './memory/threads.js';
+import {sharedNow} from './runtime/clocks.js';
+import {becomeProbeable, threadId} from './runtime/threads.js';
+
+/** To be raised whenever a member of the protocol comes to mean something else. */
+const PROTOCOL_VERSION = 3;
+
+const NAME = Symbol.for(
+  `@databases/lock/shared: ${PROTOCOL_VERSION} ${Object.keys(PROTOCOL).join(' ')}`,
+);
+
+type LinesById = Map<string, WeakRef<Line>>;
+
+interface Registry {
+  /**
+   * By the id in the lock's memory: a buffer that arrives by message is a new object every time.
+   */
+  readonly byId: LinesById;
+  /** Tells the locks that are made here from those of other registries of the thread. */
+  readonly realm: number;
+  /** How many locks were made here. */
+  made: number;
+}
+
+function findRegistry(): Registry {
+  const place = globalThis as {[NAME]?: Registry | undefined};
+  return (place[NAME] ??= {byId: new Map(), realm: floor(random() * 2 ** 32), made: 0});
+}
+
+/** What a line leaves behind when its last lock object is gone. */
+interface Remains {
+  /** Not looked up again, because a test runner may have emptied `globalThis` by then. */
+  readonly byId: LinesById;
+  readonly line: WeakRef<Line>;
+  readonly cells: Cells;
+  readonly slot: Slot;
+}
+
+const collected = new FinalizationRegistry<Remains>(({byId, line, cells, slot}) => {
+  const id = lockId(cells);
+  // The thread may use the lock again by now, with another line.
+  if (byId.get(id) === line) byId.delete(id);
+  detach(cells, slot, threadId);
+});
+
+/** The memory of a new lock. */
+export function createLockBuffer(): SharedArrayBuffer {
+  const registry = findRegistry();
+  return createBuffer([threadId, registry.realm, ++registry.made]);
+}
+
+/**
+ * This thread's line for the lock in `buffer`.
+ *
+ * @throws `LockError`, `code: 'ERR_LOCK_FULL'`, if too many threads use the lock.
+ */
+export function findOrCreateLine(buffer: SharedArrayBuffer): Line {
+  const {byId} = findRegistry();
+  const cells = new Int32Array(buffer);
+  const existing = byId.get(lockId(cells));
+  return (existing && deref(existing)) ?? outside(() => createLine(cells, byId));
+}
+
+function createLine(cells: Cells, byId: LinesById): Line {
+  // First: another thread may probe this one as soon as it finds it in a slot.
+  becomeProbeable();
+  const attachment = attach(cells, threadId, sharedNow(), (thread) => {
+    void hasEnded(cells, thread, () => isInUseBy(cells, thread));
+  });
+  if (attachment === undefined) {
+    throw new LockError('ERR_LOCK_FULL', `Expected at most ${SLOTS} threads to use the lock.`);
+  }
+  const line = new CohortLine((onWon) => new SharedContender(cells, attachment, onWon));
+  const weak = new WeakRef<Line>(line);
+  byId.set(lockId(cells), weak);
+  collected.register(line, {byId, line: weak, cells, slot: attachment.slot});
+  return line;
+}

@@ -1,0 +1,29 @@
+import type perfHooks from 'node:perf_hooks';
+import type timers from 'node:timers';
+import {outside} from '../../intrinsics.js';
+import {floor} from '../intrinsics.js';
+import {builtin} from './host.js';
+
+const hostPerformance = globalThis.performance;
+const {performance = hostPerformance} = builtin<typeof perfHooks>('node:perf_hooks');
+const {setTimeout, clearTimeout} = builtin<typeof timers>('node:timers') as typeof timers;
+const {timeOrigin} = performance;
+
+/** Milliseconds on a clock of this thread. */
+export const now: () => number = performance.now.bind(performance);
+
+/** Milliseconds on a clock that all threads share, about. */
+export const sharedNow = (): number => floor(timeOrigin + now());
+
+/** Calls `action` once, later. With `keepsAlive` the thread does not end before. */
+export function startTimer(milliseconds: number, keepsAlive: boolean, action: () => void) {
+  const timer = outside(() => setTimeout(action, milliseconds));
+  if (!keepsAlive) timer.unref();
+  return timer;
+}
+
+export type Timer = ReturnType<typeof startTimer>;
+
+export function stopTimer(timer: Timer | undefined): void {
+  if (timer !== undefined) clearTimeout(timer);
+}

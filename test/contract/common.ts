@@ -1,0 +1,54 @@
+/** What the files of the contract have in common. */
+import type {ExecutionContext, TestFn} from 'ava';
+import type {AbortSignalLike, Lock} from '../../src/index.js';
+
+export type Test = TestFn['serial'];
+export type CreateLock = (timeoutMilliseconds?: number) => Lock;
+
+export interface LockErrorLike extends Error {
+  code: string;
+  timeoutMilliseconds: number;
+}
+
+export const timeoutOf50 = {
+  name: 'LockTimeoutError',
+  code: 'ERR_LOCK_TIMEOUT',
+  message: 'Timed out waiting for lock after 50ms',
+};
+export const notHeld = {name: 'LockError', code: 'ERR_LOCK_NOT_HELD'};
+export const pooled = {
+  name: 'LockError',
+  code: 'ERR_LOCK_POOLED',
+  message: 'Cannot call Lock after returning the object to the pool.',
+};
+
+/** What the signals of these tests abort with. */
+export const reason = new Error('the reason');
+
+/** A signal that never aborts. */
+export const inert: AbortSignalLike = {
+  aborted: false,
+  reason: undefined,
+  addEventListener: () => undefined,
+  removeEventListener: () => undefined,
+};
+
+/** Counts the holders inside, and fails the test when there is more than one. */
+export function room(t: ExecutionContext) {
+  let inside = 0;
+  return async (work: () => Promise<unknown> | undefined) => {
+    t.is(++inside, 1, 'two holders at once');
+    await work();
+    inside--;
+  };
+}
+
+/** Whether nobody holds the lock. If somebody does, this releases it. */
+export function isFree(lock: Lock): boolean {
+  try {
+    lock.releaseLock();
+    return false;
+  } catch (error) {
+    return (error as LockErrorLike).code === 'ERR_LOCK_NOT_HELD';
+  }
+}

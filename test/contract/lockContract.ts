@@ -1,0 +1,20 @@
+/** The contract of every lock. Each file beside this one tests one subject of it. */
+import type {TestFn} from 'ava';
+import {acquire} from './acquire.js';
+import type {CreateLock} from './common.js';
+import {misuse} from './misuse.js';
+import {order} from './order.js';
+import {pool} from './pool.js';
+import {signals} from './signals.js';
+import {timeouts} from './timeouts.js';
+import {withLock} from './withLock.js';
+
+/**
+ * Declares the tests of the contract for the locks that `createLock` makes, wherever their state
+ * is. The tests run one at a time, because many of them depend on how much time passes.
+ */
+export function lockContract({serial: test}: TestFn, createLock: CreateLock): void {
+  for (const subject of [order, withLock, acquire, timeouts, signals, pool, misuse]) {
+    subject(test, createLock);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * What a thread of the `Machine` runs: the sources, and the scenarios on top of them. Each thread
+ * has its own instance of every module. The machine provides their globals and their platform.
+ */
+import {readFileSync} from 'node:fs';
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+import vm from 'node:vm';
+import type {Edit} from '../support/edits.js';
+import {logged} from './account.js';
+import {collecting} from './garbage.js';
+import type {Layout} from './layout.js';
+import type {Machine} from './machine.js';
+import {$async, $await, SimulatedPromise} from './promise.js';
+import {$Generator, isGenerator, type Job, type Suspendable} from './suspendable.js';
+import {toCommonJs, toGenerators} from './transform.js';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Less of what only takes time: the same code, with fewer steps. */
+export const smaller = (slots: number, tokens: number): readonly Edit[] => [
+  {
+    file: 'src/shared/memory/layout.ts',
+    find: /^export const SLOTS = \d+;$/m,
+    replacement: `export const SLOTS = ${slots};`,
+  },
+  {
+    file: 'src/shared/contender.ts',
+    find: /^const SPINS = \d+;$/m,
+    replacement: 'const SPINS = 1;',
+  },
+  {
+    file: 'src/shared/memory/layout.ts',
+    find: /^export const TOKENS = \d+;$/m,
+    replacement: `export const TOKENS = ${tokens};`,
+  },
+];
+
+type Exports = Record<string, unknown>;
+
+const PARAMETERS = [
+  ...['exports', 'require', '$t', '$Generator', '$point', '$new', '$noInit'],
+  ...['$plain', '$async', '$await'],
+  ...[
+    'Atomics',
+    'Promise',
+    'SharedArrayBuffer',
+    'WeakRef',
+    'FinalizationRegistry',
+    'Math',
+    'performance',
+  ],
+  ...[
+    'setTimeout',
+    'clearTimeout',
+    'globalThis',
+    'process',
+    'queueMicrotask',
+    'setImmediate',
+    'crypto',
+    'Date',
+  ],
+];
+
+type Compiled = (...parameters: unknown[]) => void;
+
+/** By their text, since most files are the same whatever is edited. */
+const compiled = new Map<string, Compiled>();
+
+/** @param edited the texts of the files that are not as they are in the repository */
+function compile(file: string, edited: ReadonlyMap<string, string>): Compiled {
+  const source = edited.get(file) ?? readFileSync(path.join(repository, file), 'utf8');
+  let code = compiled.get(source);
+  if (code === undefined) {
+    const javascript =
+      // Errors extend a class that has a constructor of the language, and call nothing of interest.
+      file === 'src/errors.ts' ? toCommonJs(file, source) : toGenerators(file, source);
+    code = vm.compileFunction(javascript, PARAMETERS, {
+      filename: `${file} (transformed)`,
+    }) as Compiled;
+    compiled.set(source, code);
+  }
+  return code;
+}
+
+/** `SharedArrayBuffer` is slow to make, and one thread needs none. */
+class SimulatedSharedArrayBuffer extends ArrayBuffer {
+  override get [Symbol.toStringTag](): 'ArrayBuffer' {
+    return 'SharedArrayBuffer' as 'ArrayBuffer';
+  }
+}
+
+/** The program of one thread: its own instance of every module. */
+export class Program {
+  readonly #edited: ReadonlyMap<string, string>;
+  readonly #loaded = new Map<string, Exports>();
+  readonly #globals: readonly unknown[];
+
+  /** @param edited the texts of the files that are not as they are in the repository */
+  constructor(edited: ReadonlyMap<string, string>, machine: Machine, isLogged: boolean) {
+    this.#edited = edited;
+    const runtime: Record<string, Exports> = {
+      host: {assertSupported: nothing},
+      threads: {
+        get threadId() {
+          return machine.current.id;
+        },
+        becomeProbeable: nothing,
+        probeThread: machine.probeThread,
+      },
+      clocks: {
+        now: machine.now,
+        sharedNow: machine.now,
+        startTimer: (milliseconds: number, _keepsAlive: boolean, action: Job) =>
+          machine.startTimer(milliseconds, action, 'wait'),
+        stopTimer: machine.stopTimer,
+      },
+      callers: {
+        captureContext: () => (action: Job) => action(),
+        reportUncaught: (error: unknown) => machine.fail(`An uncaught error: ${String(error)}`),
+      },
+      pause: {pause: nothing},
+    };
+    for (const [name, exports] of Object.entries(runtime)) {
+      this.#loaded.set(`src/shared/runtime/${name}.ts`, exports);
+    }
+    const {WeakRef, FinalizationRegistry} = collecting(machine);
+    this.#loaded.set('src/shared/intrinsics.ts', {
+      Atomics: isLogged ? logged(machine, () => this.layout) : machine.memory.atomics,
+      deref: (reference: {deref(): unknown}) => reference.deref(),
+      floor: Math.floor,
+      max: Math.max,
+      min: Math.min,
+      random: () => (machine.current.index * 0.37) % 1,
+    });
+    const startDeadline = (action: Job, milliseconds: number) =>
+      machine.startTimer(milliseconds, action, 'deadline');
+    this.#loaded.set('src/intrinsics.ts', {
+      NativePromise: SimulatedPromise,
+      resolved: (value: unknown) => SimulatedPromise.resolve(value),
+      then: (promise: SimulatedPromise, ...handlers: Parameters<SimulatedPromise['then']>) =>
+        promise.then(...handlers),
+      READY: SimulatedPromise.resolve(),
+      NOTHING: undefined,
+      createMap: () => new Map(),
+      hostTimers: {set: startDeadline, clear: machine.stopTimer, now: machine.deadlineNow},
+      outside: (job: Job) => job(),
+    });
+    const global = new Proxy(
+      {},
+      {
+        get: (_, key) => machine.current.globals[key],
+        set: (_, key, value) => {
+          machine.current.globals[key] = value;
+          return true;
+        },
+      },
+    );
+    this.#globals = [
+      ...[undefined, $Generator, machine.point, $new, $noInit],
+      ...[$plain, $async, $await],
+      ...[undefined, SimulatedPromise, SimulatedSharedArrayBuffer, WeakRef, FinalizationRegistry],
+      ...[Math, {now: machine.deadlineNow}],
+      startDeadline,
+      ...[machine.stopTimer, global],
+    ];
+  }
+
+  get layout(): Layout {
+    const exports = {
+      ...this.load('src/shared/memory/layout.ts'),
+      ...this.load('src/shared/memory/threads.ts'),
+    };
+    return exports as unknown as Layout;
+  }
+
+  load(file: string): Exports {
+    let exports = this.#loaded.get(file);
+    if (exports === undefined) {
+      exports = {};
+      this.#loaded.set(file, exports);
+      const require = (name: string) =>
+        this.load(path.join(path.dirname(file), name).replace(/\.js$/, '.ts'));
+      compile(file, this.#edited)(exports, require, ...this.#globals);
+    }
+    return exports;
+  }
+}
+
+function nothing(): void {
+  // Of no interest here.
+}
+
+type Class = (new (...args: unknown[]) => {$init?: (...args: unknown[]) => Suspendable<void>}) & {
+  prototype: {$init?: unknown};
+};
+
+/** `new`, for classes whose constructor has become `$init` as for any other. */
+function $new(made: Class, ...args: unknown[]): unknown {
+  return made.prototype.$init === undefined ? new made(...args) : initialize(made, args);
+}
+
+function* initialize(made: Class, args: unknown[]): Suspendable<unknown> {
+  const instance = new made();
+  if (instance.$init !== undefined) yield* instance.$init(...args);
+  return instance;
+}
+
+/** The constructor of a class that has none. */
+function* $noInit(): Suspendable<void> {
+  // Fields are there already.
+}
+
+function $plain(value: unknown): unknown {
+  const isHalfMade =
+    typeof value === 'object' &&
+    value !== null &&
+    '$init' in value &&
+    !(value instanceof SimulatedPromise);
+  if (isGenerator(value) || isHalfMade) {
+    throw new Error('This code cannot be suspended, and calls what has to be.');
+  }
+  return value;
+}
