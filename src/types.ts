@@ -226,8 +226,8 @@ export interface LocksByKey<TKey = unknown> {
 
 export interface LocksByKeyOptions<TKey = unknown> {
   /**
-   * How long a caller waits for a key's lock, in milliseconds. Without it, or with `Infinity`, for
-   * ever; with `0`, not at all.
+   * How long a caller waits for a key's lock, in milliseconds. Without it, or with `Infinity`, as
+   * long as it takes; with `0`, not at all.
    */
   timeoutMilliseconds?: number | undefined;
 

@@ -8,7 +8,7 @@ import {InProcessLine} from './inProcessLine.js';
  * Creates a lock for one thread.
  *
  * @param timeoutMilliseconds how long a caller waits for the lock. Without it, or with `Infinity`,
- *   for ever; with `0`, not at all.
+ *   as long as it takes; with `0`, not at all.
  * @throws `TypeError` when `timeoutMilliseconds` is not a number, or when there is another
  *   argument; `RangeError` when the timeout is negative or NaN.
  *

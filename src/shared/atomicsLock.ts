@@ -32,8 +32,8 @@ class AtomicsLock extends LineLock implements SharedLock {
  * line, and the threads take turns.
  *
  * @param timeoutMilliseconds how long a caller of this object waits for the lock. Without it, or
- *   with `Infinity`, for ever; with `0`, not at all. Other objects of the same lock may have
- *   another.
+ *   with `Infinity`, as long as it takes; with `0`, not at all. Other objects of the same lock may
+ *   have another.
  * @throws `TypeError` when an argument is of the wrong type or `options.buffer` is not a lock's,
  *   `RangeError` when `timeoutMilliseconds` is negative or NaN.
  * @throws `LockError`, `code: 'ERR_LOCK_VERSION'`, when an incompatible version of this package

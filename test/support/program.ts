@@ -29,8 +29,11 @@ interface Options {
 /** AVA starts all tests of a file at once. Their programs take turns, two at a time. */
 const turns = pLimit(2);
 
-/** A program that hangs is ended after this time. Its test fails by what was printed until then. */
-const PATIENCE_MILLISECONDS = 30_000;
+/**
+ * A program that hangs is ended after this time, some ten times what the longest takes alone. Its
+ * test fails by what was printed until then.
+ */
+const PATIENCE_MILLISECONDS = 100_000;
 
 /** Runs a program file in a process of its own until it ends by itself. */
 export async function runFile(file: string, options: Options = {}): Promise<Ended> {

@@ -1,9 +1,8 @@
 /**
  * How the lock of a thread that ended is inherited, and how its death is told.
  *
- * That the thread died holding is written into its slot before the word changes, and stays there
- * until an owner has told its caller. So a death never goes untold, whoever else dies; it may be
- * told twice if the heir dies in between.
+ * Its slot says that it died holding before the word changes, and until an owner has told its
+ * caller.
  */
 import {Atomics} from '../intrinsics.js';
 import {SLOTS, THREAD, slotCell, type Cells, type Slot} from './layout.js';

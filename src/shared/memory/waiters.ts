@@ -5,15 +5,10 @@
  * reaches exactly the thread that it is meant for. Tickets, reservations and wake-ups say which
  * thread should try next; none of them makes an owner.
  *
- * Why nobody is forgotten:
- *
- * - A line writes its ticket, then looks at the word, then makes sure of WAITERS. `vacate` clears
- *   WAITERS, then looks for tickets. So of a waiter and an owner that meet, one sees the other.
- * - A ticket is taken from its slot by compare-and-exchange. So a line that gives up knows whether
- *   it was chosen before, and passes on what it was chosen for.
+ * docs/shared-lock.md says why nobody is forgotten.
  */
 import {Atomics} from '../intrinsics.js';
-import {WAKE_UPS, POLLS, SLOTS_IN_USE, TICKET, TICKETS, slotCell} from './layout.js';
+import {POLLS, WAKE_UPS, SLOTS_IN_USE, TICKET, TICKETS, slotCell} from './layout.js';
 import type {Cells, Slot} from './layout.js';
 import {
   exchangeWord,
