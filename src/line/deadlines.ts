@@ -48,7 +48,8 @@ class TimerSource implements Source<Waiter> {
   }
 
   start(waiter: Waiter): void {
-    const now = this.timers.now();
+    const {now: readClock} = this.timers;
+    const now = readClock();
     waiter.deadline = now + this.#timeoutMilliseconds;
     if (this.#timer === undefined) this.#schedule(now, this.#timeoutMilliseconds);
   }

@@ -52,9 +52,10 @@ export class WaitQueue<T extends Waiting> {
     this.size--;
     // Most leave from the front. They are let go at once: nobody may ask for the first for long.
     if (this.#waiters[this.#head] === waiter) this.#waiters[this.#head++] = undefined;
-    if (this.size === 0 || this.#head > this.size || this.#waiters.length > this.size * 3) {
-      this.recount();
-    }
+    if (this.size === 0) {
+      this.#keep(NONE);
+      this.#source?.stop();
+    } else if (this.#head > this.size || this.#waiters.length > this.size * 3) this.recount();
   }
 
   /** Finds out by `isWaiting` who is left: somebody may have gone without `dequeue`. */

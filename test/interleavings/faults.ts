@@ -7,6 +7,7 @@ const THREADS = 'src/shared/memory/threads.ts';
 const TOKENS = 'src/shared/memory/tokens.ts';
 const SLOTS = 'src/shared/memory/slots.ts';
 const INHERITANCE = 'src/shared/memory/inheritance.ts';
+const CONTENDER = 'src/shared/contender.ts';
 const TENURE = 'src/shared/tenure.ts';
 const OWNER_WATCH = 'src/shared/ownerWatch.ts';
 const LIVENESS = 'src/shared/liveness.ts';
@@ -99,7 +100,7 @@ export const faults: Record<string, readonly Edit[]> = {
     'return now - this.#contestedSince < Infinity * min(',
   ),
   'looks-at-the-clock-too-seldom': edit(
-    'src/shared/contender.ts',
+    CONTENDER,
     'this.#tenure.extend(now(), waiting)',
     '((this as any).n = ((this as any).n ?? 0) + 1, this.#tenure.extend((this as any).n % 8 === 0 ? now() : ((this as any).t ??= now()), waiting))',
   ),
@@ -214,9 +215,11 @@ export const faults: Record<string, readonly Edit[]> = {
 `,
     '',
   ),
-  // Either of the two is enough.
+  // Each of the four is enough by itself.
   'gives-up-without-passing-on': [
     ...edit(WAITERS, 'return decline(cells, slot, wasChosen);', 'return undefined;'),
+    ...edit(CONTENDER, 'if (!isHeld(left)) this.#handOffWatch.watch(left);', ''),
+    ...edit(CONTENDER, 'decline(this.#cells, this.#slot);', 'undefined as Word | undefined;'),
     ...edit(SLOTS, 'decline(cells, slot);\n  wake(cells, slot);', ''),
   ],
 };

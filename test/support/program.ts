@@ -30,7 +30,7 @@ interface Options {
 const turns = pLimit(2);
 
 /**
- * A program that hangs is ended after this time, some ten times what the longest takes alone. Its
+ * A program that hangs is ended after this time, several times what the longest takes alone. Its
  * test fails by what was printed until then.
  */
 const PATIENCE_MILLISECONDS = 100_000;
