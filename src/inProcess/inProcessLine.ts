@@ -7,6 +7,7 @@ import type {Lock} from '../types.js';
 /** The locks that are held, by their keys, and how many they are. */
 export interface LocksInUse {
   readonly store: {set(key: unknown, lock: Lock): unknown; delete(key: unknown): unknown};
+  /** Whether the store is the caller's, whose methods may throw. */
   readonly isCallersOwn: boolean;
   size: number;
 }
@@ -78,9 +79,7 @@ export class InProcessLine implements Line {
         const self = this;
         const waiter = next;
         const {acquisition} = this;
-        void then(READY, () => {
-          self.#admitLate(waiter, acquisition);
-        });
+        void then(READY, () => self.#admitLate(waiter, acquisition));
       }
     } else if (this.#inUse) this.#remove(this.#inUse);
     else this.holder = undefined;
@@ -89,9 +88,9 @@ export class InProcessLine implements Line {
   /** The stack ran out while `waiter`, for whom the lock is held, was admitted. */
   #admitLate(waiter: LineWaiter, acquisition: number): void {
     this.recount();
-    if (waiter.isWaiting) waiter.admit(acquisition);
-    // Its wait was ended meanwhile.
-    else if (this.holder && this.acquisition === acquisition) this.release();
+    const isHolder = waiter.admit(acquisition);
+    // Otherwise nobody would release the lock.
+    if (!isHolder && this.holder && this.acquisition === acquisition) this.release();
   }
 
   #remove(inUse: LocksInUse): void {

@@ -127,11 +127,11 @@ export class CohortLine implements Line {
       this.holder = undefined;
       return;
     }
-    const extendTenure = this.#contender.extendTenure(this.#queue.size);
+    const isExtended = this.#contender.extendTenure(this.#queue.size);
     this.holder = undefined;
     try {
-      if (extendTenure && this.#queue.size > 0) this.#admitFirst();
-      else this.#contender.handOn(extendTenure, this.#queue.size > 0);
+      if (isExtended && this.#queue.size > 0) this.#admitFirst();
+      else this.#contender.handOn(isExtended, this.#queue.size > 0);
     } catch {
       void then(READY, this.#recover);
     }
@@ -170,9 +170,9 @@ export class CohortLine implements Line {
     } catch {
       void then(READY, () => {
         this.#queue.recount();
-        if (waiter.isWaiting) waiter.admit(acquisition);
-        // Its wait was ended meanwhile.
-        else if (this.holder !== undefined && this.acquisition === acquisition) this.release();
+        const isHolder = waiter.admit(acquisition);
+        // Otherwise nobody would release the lock.
+        if (!isHolder && this.holder && this.acquisition === acquisition) this.release();
       });
     }
     if (isHeir) this.#tellHeir(waiter.entrance, contexts.get(waiter));

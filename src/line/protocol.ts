@@ -25,8 +25,13 @@ export interface LineEntrance {
 export interface LineWaiter extends Waiting {
   /** How it came in. */
   readonly entrance: LineEntrance;
-  /** It holds the lock from now on, by its line's acquisition of this number. */
-  admit(acquisition: number): void;
+  /**
+   * It holds the lock from now on, by its line's acquisition of this number. May be repeated after
+   * a stack that ran out.
+   *
+   * @returns `false` if its wait had been ended: then it does not hold the lock
+   */
+  admit(acquisition: number): boolean;
 }
 
 /**

@@ -1,9 +1,12 @@
 import {NOTHING, NativePromise, READY, then} from '../intrinsics.js';
-import type {Line, LineEntrance, LineWaiter, Waiting} from './protocol.js';
+import type {Line, LineEntrance, LineWaiter} from './protocol.js';
 import type {WaitQueue} from './waitQueue.js';
 
 /** The waiters whose waits one timer or one signal may end. */
 export type CancellableWaiters = WaitQueue<Waiter>;
+
+/** No acquisition has this number. */
+const REFUSED = -1;
 
 /** What a waiter needs of the way by which it came into its line. */
 export interface WaiterEntrance extends LineEntrance {
@@ -21,13 +24,13 @@ export interface WaiterEntrance extends LineEntrance {
  * One class for all kinds of callers: a line of two classes takes a fifth more time (rows
  * `… 100 callers` of the benchmark).
  */
-export class Waiter implements LineWaiter, Waiting {
+export class Waiter implements LineWaiter {
   readonly entrance: WaiterEntrance;
   /** Of a call of `withLock` the function, of `acquireLock` what its promise resolves to. */
   readonly task: unknown;
   /** Of a call of `withLock` the arguments of its function. */
   readonly args: readonly unknown[] | undefined;
-  /** The number of its acquisition, once it is admitted. */
+  /** The number of its acquisition, once it is admitted; `REFUSED` if it never will be. */
   acquisition = 0;
 
   /** When its timeout ends its wait; set, and read, by that alone. */
@@ -72,17 +75,22 @@ export class Waiter implements LineWaiter, Waiting {
     return outcome;
   }
 
-  /** It holds the lock now. Its code goes on in a later microtask, in its own async context. */
-  admit(acquisition: number): void {
-    this.acquisition = acquisition;
-    this.#endWait(this.entrance.admitted(this));
+  /** Its code goes on in a later microtask, in its own async context. */
+  admit(acquisition: number): boolean {
+    if (this.isWaiting) {
+      this.acquisition = acquisition;
+      this.#endWait(this.entrance.admitted(this));
+    }
+    return this.acquisition === acquisition;
   }
 
   /** It will not get the lock: its promise rejects with what `failure` throws. */
   refuse(failure: () => never): void {
     // No `reject` is kept: it would be one more function for each waiter, and rejecting takes some
     // engines a time that grows with the number of promises that are rejected at once.
-    if (this.isWaiting) this.#endWait(failing(failure));
+    if (!this.isWaiting) return;
+    this.acquisition = REFUSED;
+    this.#endWait(failing(failure));
   }
 
   /** Takes it, who no longer waits, from those whose waits may be ended. */

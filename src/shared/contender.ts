@@ -41,7 +41,7 @@ import {pause} from './runtime/pause.js';
 import {threadId} from './runtime/threads.js';
 import {Tenure} from './tenure.js';
 
-/** Looks at a taken word before parking: a few microseconds, far less than a wake-up takes. */
+/** How often a taken word is read before parking: a few microseconds, far less than a wake-up takes. */
 const SPINS = 50;
 
 /**
@@ -114,7 +114,7 @@ export class SharedContender implements Contender {
   contend(): void {
     if (this.#ticket === 0) this.#ticket = drawTicket(this.#cells);
     for (;;) {
-      // Before the word is looked at: whoever changes it later wakes this thread.
+      // Before the word is read: whoever changes it later wakes this thread.
       const wakeUps = countWakeUps(this.#cells, this.#slot);
       const word = announceOrTake(this.#cells, this.#slot, this.#ticket) ?? this.#takeExpired();
       if (word !== undefined) return this.#win(word);

@@ -10,7 +10,7 @@ import {now, sharedNow} from './runtime/clocks.js';
 /** How long a thread that was woken to take the lock has for that, before others may take it. */
 export const RESERVATION_MILLISECONDS = 5;
 
-/** An owner that has been seen for this long is probed by callers that do not wait as long. */
+/** An owner that has been sighted for this long is probed whenever a caller finds it the owner. */
 const SUSPICIOUS_MILLISECONDS = 100;
 
 /**

@@ -89,9 +89,10 @@ class Caller implements LineWaiter {
     this.entrance = entrance;
   }
 
-  admit(acquisition: number): void {
+  admit(acquisition: number): boolean {
     this.isWaiting = false;
     this.admissions.push(acquisition);
+    return true;
   }
 
   giveUp(line: CohortLine): void {
@@ -340,9 +341,9 @@ test('an heir that is admitted does not hold the lock before it was told', (t) =
   const {line, win} = setUp({isHeir: true});
   const holders: unknown[] = [];
   class Heir extends Caller {
-    override admit(acquisition: number): void {
-      super.admit(acquisition);
+    override admit(acquisition: number): boolean {
       holders.push(line.holder);
+      return super.admit(acquisition);
     }
   }
   const heir = new Heir();
@@ -493,9 +494,9 @@ test('a waiter whose admission throws is admitted in a microtask, and holds the 
   const {line, win} = setUp();
   const fail = failing(1);
   class Failing extends Caller {
-    override admit(acquisition: number): void {
+    override admit(acquisition: number): boolean {
       fail();
-      super.admit(acquisition);
+      return super.admit(acquisition);
     }
   }
   const caller = new Failing();

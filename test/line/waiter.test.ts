@@ -162,3 +162,14 @@ test('what keeps a timeout or a signal from its work is thrown, and nobody waits
     t.deepEqual(log.slice(-2).sort(), ['signal: recount', 'timeout: recount']);
   }
 });
+
+test('a waiter says of each admission, repeated or late, whether it holds the lock', (t) => {
+  const admitted = new Waiter(createDoor());
+  void admitted.wait(undefined, undefined);
+  t.true(admitted.admit(7));
+  t.true(admitted.admit(7));
+  const refused = new Waiter(createDoor());
+  refused.wait(undefined, undefined).catch(() => undefined);
+  refused.refuse(fails('refused'));
+  t.false(refused.admit(8));
+});
