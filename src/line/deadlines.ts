@@ -25,10 +25,10 @@ export class Deadlines {
   currentWaiters(): CancellableWaiters {
     if (this.#shared?.timers.set === setTimeout) return this.#shared.waiters;
     const timers = setTimeout === hostTimers.set ? hostTimers : currentTimers();
-    const source = new TimerSource(this.timeoutMilliseconds, timers);
-    // Where either the timers or the clock are fake, nothing tells how far apart two waits began.
-    // Then each has a timer of its own.
+    // Where only the timers or only the clock are fake, the clock says nothing about the timers, nor
+    // how far apart two waits began. Then each wait has a timer of its own.
     const isConsistent = (timers.set === hostTimers.set) === (timers.clock === hostTimers.clock);
+    const source = new TimerSource(this.timeoutMilliseconds, timers, isConsistent);
     if (isConsistent) this.#shared = source;
     return source.waiters;
   }
@@ -39,11 +39,14 @@ class TimerSource implements Source<Waiter> {
   readonly waiters: CancellableWaiters;
   readonly #timeoutMilliseconds: number;
   readonly timers: Timers;
+  /** Whether the clock says when the timers fire. */
+  readonly #isConsistent: boolean;
   #timer: unknown;
 
-  constructor(timeoutMilliseconds: number, timers: Timers) {
+  constructor(timeoutMilliseconds: number, timers: Timers, isConsistent: boolean) {
     this.#timeoutMilliseconds = timeoutMilliseconds;
     this.timers = timers;
+    this.#isConsistent = isConsistent;
     this.waiters = new WaitQueue(this);
   }
 
@@ -69,9 +72,8 @@ class TimerSource implements Source<Waiter> {
   #expire(firesAt: number): void {
     this.#timer = undefined;
     let now = this.timers.now();
-    // A timer may fire a part of a millisecond early. If it seems to be a whole one or more, the
-    // timers are fake and the clock is not, and the timer is right.
-    if (firesAt - now >= 1) now = firesAt;
+    // A timer may fire a part of a millisecond early. If it seems to be more, the clock is wrong.
+    if (!this.#isConsistent || firesAt - now >= 1) now = firesAt;
     for (let waiter; (waiter = this.waiters.first);) {
       if (waiter.deadline > now) return this.#schedule(now, waiter.deadline - now);
       const details = waiter.entrance.line.timeoutDetails();

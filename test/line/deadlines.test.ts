@@ -94,3 +94,20 @@ test.serial('a deadline beyond the longest timer takes several timers', async (t
   await settle();
   t.is(waiter.length, 1);
 });
+
+test.serial(
+  'a fake timer ends a wait also a moment before a real clock says that it is time',
+  async (t) => {
+    const {timers} = takeOver();
+    // The clock is the one that the lock knew when it was loaded.
+    delete (performance as Partial<typeof performance>).now;
+    const lock = createLock(50);
+    await lock.acquireLock();
+    const start = performance.now();
+    const waiter = watch(lock.acquireLock());
+    while (performance.now() - start < 49.3);
+    fire(timers);
+    await settle();
+    t.is(waiter.length, 1);
+  },
+);
