@@ -14,10 +14,9 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   /** The same for all keys, and so one timer for all of them. */
   readonly #deadlines;
 
-  constructor(store: Store<TKey> | undefined, timeoutMilliseconds: number | undefined) {
+  constructor(store: Store<TKey>, isCallersOwn: boolean, timeoutMilliseconds: number | undefined) {
     this[SELF] = this;
-    const isCallersOwn = store !== undefined;
-    this.#inUse = {store: store ?? createMap<TKey, Lock>(), isCallersOwn, size: 0};
+    this.#inUse = {store, isCallersOwn, size: 0};
     this.#deadlines = createDeadlines(timeoutMilliseconds);
   }
 
@@ -93,10 +92,10 @@ export function createLocksByKey<TKey = unknown>(
     'timeoutMilliseconds',
     'store',
   ]);
-  const {store, timeoutMilliseconds} = options;
-  for (const method of store === undefined ? [] : (['get', 'set', 'delete'] as const)) {
+  const {store = createMap<TKey, Lock>(), timeoutMilliseconds} = options;
+  for (const method of ['get', 'set', 'delete'] as const) {
     const came = (store as Partial<typeof store> | null)?.[method];
     assertType(came, 'function', `store.${method} to be a function`);
   }
-  return new LocksInStore(store, timeoutMilliseconds);
+  return new LocksInStore(store, store === options.store, timeoutMilliseconds);
 }

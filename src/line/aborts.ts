@@ -35,11 +35,10 @@ class SignalSource implements Source<Waiter> {
 
   readonly #onAbort = (): void => {
     const reason = abortReason(this.#signal);
-    const failure = () => {
-      throw reason;
-    };
     for (let waiter; (waiter = this.waiters.first);) {
-      waiter.entrance.cancel(waiter, failure);
+      waiter.entrance.cancel(waiter, () => {
+        throw reason;
+      });
     }
   };
 }

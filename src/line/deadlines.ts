@@ -24,11 +24,12 @@ export class Deadlines {
   /** Where to wait from now on. */
   currentWaiters(): CancellableWaiters {
     if (this.#shared?.timers.set === setTimeout) return this.#shared.waiters;
-    const timers = setTimeout === hostTimers.set ? hostTimers : currentTimers();
-    // Where only the timers or only the clock are fake, the clock says nothing about the timers, nor
-    // how far apart two waits began. Then each wait has a timer of its own.
+    let timers = setTimeout === hostTimers.set ? hostTimers : currentTimers();
     const isConsistent = (timers.set === hostTimers.set) === (timers.clock === hostTimers.clock);
-    const source = new TimerSource(this.timeoutMilliseconds, timers, isConsistent);
+    // Where only the timers or only the clock are fake, the clock says nothing about the timers, nor
+    // how far apart two waits began. Then each wait has a timer of its own, and no clock.
+    if (!isConsistent) timers = {...timers, now: () => 0};
+    const source = new TimerSource(this.timeoutMilliseconds, timers);
     if (isConsistent) this.#shared = source;
     return source.waiters;
   }
@@ -39,14 +40,11 @@ class TimerSource implements Source<Waiter> {
   readonly waiters: CancellableWaiters;
   readonly #timeoutMilliseconds: number;
   readonly timers: Timers;
-  /** Whether the clock says when the timers fire. */
-  readonly #isConsistent: boolean;
   #timer: unknown;
 
-  constructor(timeoutMilliseconds: number, timers: Timers, isConsistent: boolean) {
+  constructor(timeoutMilliseconds: number, timers: Timers) {
     this.#timeoutMilliseconds = timeoutMilliseconds;
     this.timers = timers;
-    this.#isConsistent = isConsistent;
     this.waiters = new WaitQueue(this);
   }
 
@@ -72,8 +70,9 @@ class TimerSource implements Source<Waiter> {
   #expire(firesAt: number): void {
     this.#timer = undefined;
     let now = this.timers.now();
-    // A timer may fire a part of a millisecond early. If it seems to be more, the clock is wrong.
-    if (!this.#isConsistent || firesAt - now >= 1) now = firesAt;
+    // A timer may fire a part of a millisecond early. If it seems to be more, the timer is right,
+    // and the clock is wrong.
+    if (firesAt - now >= 1) now = firesAt;
     for (let waiter; (waiter = this.waiters.first);) {
       if (waiter.deadline > now) return this.#schedule(now, waiter.deadline - now);
       const details = waiter.entrance.line.timeoutDetails();

@@ -86,15 +86,11 @@ export class LineLock implements Lock {
   }
 
   acquire(options?: AcquireOptions): Promise<LockGuard> {
-    try {
+    return rejecting(() => {
       const entrance = unproxied<LineLock>(this).#entrance;
       const signal = checkOptions(options);
       return signal ? acquireUnlessAborted(entrance, signal) : entrance.acquireGuard();
-    } catch (error) {
-      return then<undefined, never>(READY, () => {
-        throw error;
-      });
-    }
+    });
   }
 
   tryAcquire(): LockGuard | undefined {
