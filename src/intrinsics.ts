@@ -65,6 +65,16 @@ export const currentTimers = (): Timers => ({
 /** Those of the host, unless the package was loaded under fake ones. */
 export const hostTimers = currentTimers();
 
+/**
+ * Throws unless the stack has room for so many calls.
+ *
+ * To be called before timers are set or cleared. A stack that runs out in the middle of that leaves
+ * the lists of Node.js such that its event loop looks for the next timer for good.
+ */
+export function assertRoom(calls = 30): void {
+  if (calls > 0) assertRoom(calls - 1);
+}
+
 interface AsyncHooks {
   readonly AsyncLocalStorage?: {snapshot?(): <T>(job: () => T) => T};
 }

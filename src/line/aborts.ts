@@ -65,9 +65,8 @@ export function checkOptions(options: AcquireOptions | undefined): AbortSignalLi
   const {aborted, addEventListener, removeEventListener} = (signal as typeof signal | null) ?? {};
   const expected = 'options.signal to be an AbortSignal';
   assertType(aborted, 'boolean', expected, signal);
-  for (const method of [addEventListener, removeEventListener]) {
-    assertType(method, 'function', expected, signal);
-  }
+  assertType(addEventListener, 'function', expected, signal);
+  assertType(removeEventListener, 'function', expected, signal);
   if (aborted) throw abortReason(signal);
   return signal;
 }

@@ -1,5 +1,5 @@
 import {LockTimeoutError, assertType, badValueError} from '../errors.js';
-import {currentTimers, hostTimers, outside, type Timers} from '../intrinsics.js';
+import {assertRoom, currentTimers, hostTimers, outside, type Timers} from '../intrinsics.js';
 import {WaitQueue, type Source} from './waitQueue.js';
 import type {CancellableWaiters, Waiter} from './waiter.js';
 
@@ -49,14 +49,14 @@ class TimerSource implements Source<Waiter> {
   }
 
   start(waiter: Waiter): void {
-    const {now: readClock} = this.timers;
-    const now = readClock();
+    const now = this.timers.now();
     waiter.deadline = now + this.#timeoutMilliseconds;
     if (this.#timer === undefined) this.#schedule(now, this.#timeoutMilliseconds);
   }
 
   stop(): void {
     const {clear} = this.timers;
+    assertRoom();
     clear(this.#timer as number);
     this.#timer = undefined;
   }
@@ -64,6 +64,7 @@ class TimerSource implements Source<Waiter> {
   #schedule(now: number, milliseconds: number): void {
     const {set} = this.timers;
     const delay = Math.min(Math.ceil(milliseconds), LONGEST_TIMER);
+    assertRoom();
     this.#timer = outside(() => set(() => this.#expire(now + delay), delay));
   }
 

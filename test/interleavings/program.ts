@@ -145,6 +145,7 @@ export class Program {
       createMap: () => new Map(),
       hostTimers: {set: startDeadline, clear: machine.stopTimer, now: machine.deadlineNow},
       outside: (job: Job) => job(),
+      assertRoom: nothing,
     });
     const global = new Proxy(
       {},

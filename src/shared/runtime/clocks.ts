@@ -1,6 +1,6 @@
 import type perfHooks from 'node:perf_hooks';
 import type timers from 'node:timers';
-import {outside} from '../../intrinsics.js';
+import {assertRoom, outside} from '../../intrinsics.js';
 import {floor} from '../intrinsics.js';
 import {builtin} from './host.js';
 
@@ -17,6 +17,7 @@ export const sharedNow = (): number => floor(timeOrigin + now());
 
 /** Calls `action` once, later. With `keepsAlive` the thread does not end before. */
 export function startTimer(milliseconds: number, keepsAlive: boolean, action: () => void) {
+  assertRoom();
   const timer = outside(() => setTimeout(action, milliseconds));
   if (!keepsAlive) timer.unref();
   return timer;
@@ -25,5 +26,7 @@ export function startTimer(milliseconds: number, keepsAlive: boolean, action: ()
 export type Timer = ReturnType<typeof startTimer>;
 
 export function stopTimer(timer: Timer | undefined): void {
-  if (timer !== undefined) clearTimeout(timer);
+  if (timer === undefined) return;
+  assertRoom();
+  clearTimeout(timer);
 }
