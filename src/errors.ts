@@ -37,22 +37,36 @@ export class LockError extends Error {
   override readonly name: string = 'LockError';
   declare readonly code: LockErrorCode;
 
+  /** The name that the lock was given, if it was. */
+  declare readonly lockName?: string | undefined;
+
   constructor(code: LockErrorCode, message: string, facts: LockErrorFacts = {}) {
     const {key, ...others} = facts;
     // Functions and symbols never are cloneable, and objects may not be.
     const isCloneable = !/object|function|symbol/.test(typeof key);
-    super(message, {cause: {code, ...(isCloneable ? facts : others)}});
+    super(message + nameLock(facts, isCloneable), {
+      cause: {code, ...(isCloneable ? facts : others)},
+    });
     Object.assign(this, {code}, facts);
   }
 }
 
-/** What a lock tells about a wait that ended, each a property of the error. */
-export interface LockTimeoutDetails {
+/** Which lock it is, for those who gave it a name: the messages of the others are as in 2.1.0. */
+const nameLock = ({lockName, key}: LockErrorFacts, isKeyCloneable: boolean): string => {
+  if (lockName === undefined) return '';
+  const shown = isKeyCloneable ? `"${String(key)}"` : typeOf(key);
+  const ofKey = key === undefined ? '' : `, key ${shown}`;
+  return ` (lock "${lockName}"${ofKey})`;
+};
+
+/** What a lock tells about itself and a wait that ended, each a property of the error. */
+export interface LockDetails {
+  readonly lockName?: string | undefined;
   readonly key?: unknown;
   readonly ownerThreadId?: number | undefined;
 }
 
-interface LockErrorFacts extends LockTimeoutDetails {
+interface LockErrorFacts extends LockDetails {
   readonly timeoutMilliseconds?: number;
 }
 
@@ -75,7 +89,7 @@ export class LockTimeoutError extends LockError {
    */
   declare readonly ownerThreadId?: number | undefined;
 
-  constructor(timeoutMilliseconds: number, details?: LockTimeoutDetails) {
+  constructor(timeoutMilliseconds: number, details?: LockDetails) {
     super('ERR_LOCK_TIMEOUT', `Timed out waiting for lock after ${timeoutMilliseconds}ms`, {
       timeoutMilliseconds,
       ...details,
@@ -83,32 +97,39 @@ export class LockTimeoutError extends LockError {
   }
 }
 
-/** `what` completes the sentence "... is not held". */
-const notHeldError = (what: string) => new LockError('ERR_LOCK_NOT_HELD', what);
+const notHeldError = (what: string, lock: LockDetails | undefined) =>
+  new LockError('ERR_LOCK_NOT_HELD', what, lock);
 
-export const nothingHeldError = () =>
+export const nothingHeldError = (lock?: LockDetails) =>
   notHeldError(
     'Cannot release a lock that is not held. ' +
       'Call releaseLock exactly once for each acquireLock that resolved.',
+    lock,
   );
 
-export const heldElsewhereError = (where: string) =>
-  notHeldError(`Cannot release a lock that is not held here: ${where}.`);
+export const heldElsewhereError = (where: string, lock?: LockDetails) =>
+  notHeldError(`Cannot release a lock that is not held here: ${where}.`, lock);
 
-export const releasedUnderCallError = () =>
+export const releasedUnderCallError = (lock?: LockDetails) =>
   notHeldError(
     'The lock was released before the function of withLock was done. ' +
       'Do not call releaseLock for withLock, which releases by itself.',
+    lock,
   );
 
-export const releasedUnderGuardError = () =>
+export const releasedUnderGuardError = (lock?: LockDetails) =>
   notHeldError(
     'The lock of this guard was released before. ' +
       'Do not call releaseLock for a guard: release the guard.',
+    lock,
   );
 
-export const pooledError = () =>
-  new LockError('ERR_LOCK_POOLED', 'Cannot call Lock after returning the object to the pool.');
+export const pooledError = (lock?: LockDetails) =>
+  new LockError(
+    'ERR_LOCK_POOLED',
+    'Cannot call Lock after returning the object to the pool.',
+    lock,
+  );
 
 /** `expected` completes the sentence "Expected ...". */
 export const badValueError = (
@@ -135,7 +156,7 @@ export const badTypeError = (expected: string, came: unknown, hint = '') =>
 /** @throws `TypeError` if `value` is not of the type, or `null` */
 export function assertType(
   value: unknown,
-  type: 'boolean' | 'function' | 'number' | 'object',
+  type: 'boolean' | 'function' | 'number' | 'object' | 'string',
   expected: string,
   came: unknown = value,
 ): void {
@@ -146,16 +167,28 @@ export function assertType(
 
 /**
  * @param usage how the call is written, with the options that there are
+ * @param hint what to write, where a slip is likely
  * @throws `TypeError` if `options` is no object, or has a key that is not among `known`
  */
-export function assertOptions(options: unknown, usage: string, known: readonly string[]): void {
+export function assertOptions(
+  options: unknown,
+  usage: string,
+  known: readonly string[],
+  hint = '',
+): void {
   const expected = 'options to be an object';
   assertType(options, 'object', expected);
   // What has a name of its own is a value without its braces.
-  if (nameOf(options) !== 'object') throw badTypeError(expected, options, ` Write ${usage}.`);
+  if (nameOf(options) !== 'object')
+    throw badTypeError(expected, options, ` Write ${usage}.${hint}`);
   for (const key in options as object) {
     if (!known.includes(key)) {
-      throw badValueError(TypeError, `options as in ${usage}`, `"${key}"`);
+      throw new TypeError(`Expected options as in ${usage}, but got "${key}".${hint}`);
     }
   }
+}
+
+/** @throws `TypeError` if a lock cannot be called so */
+export function assertName(name: unknown): void {
+  if (name !== undefined) assertType(name, 'string', 'name to be a string');
 }

@@ -18,6 +18,7 @@ export type {
   BasicLock,
   Lock,
   LockGuard,
+  LockOptions,
   LocksByKey,
   LocksByKeyOptions,
 } from './types.js';

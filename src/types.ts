@@ -87,10 +87,30 @@ export interface BasicLock {
 }
 
 /**
- * What every lock of this package is: a {@link BasicLock} that also gives guards, takes signals,
- * and tells its state.
+ * What every lock of this package is: a {@link BasicLock} that also gives guards, takes options for
+ * each call, and tells its state.
  */
 export interface Lock extends BasicLock {
+  withLock<TArgs extends unknown[], TResult>(
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+
+  /**
+   * The same, with options for this call alone.
+   *
+   * @throws (rejects with) what {@link acquire} rejects with for these options, and `fn` is then
+   *   never called. A signal that aborts once `fn` has begun has no effect.
+   *
+   * @example
+   * await lock.withLock({signal, timeoutMilliseconds: 500}, () => write());
+   */
+  withLock<TArgs extends unknown[], TResult>(
+    options: AcquireOptions | undefined,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+
   /**
    * Acquires the lock, and resolves to a guard that releases it. It queues in one line with
    * {@link withLock} and {@link acquireLock}.
@@ -99,11 +119,11 @@ export interface Lock extends BasicLock {
    *   settled, or had aborted before the call, even if the lock is free or retired; an `AbortError`
    *   where the signal has no reason. The caller has then left the line, and the others keep their
    *   places. Once you have the guard, the signal has no effect.
-   * @throws (rejects with) `LockTimeoutError` when the lock was not free within the lock's
-   *   `timeoutMilliseconds`, counted from this call.
+   * @throws (rejects with) `LockTimeoutError` when the lock was not free within
+   *   `options.timeoutMilliseconds`, or else the lock's, counted from this call.
    * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link pool} was called.
-   * @throws (rejects with) `TypeError` when the options are not an object, have an unknown name, or
-   *   the signal is not an `AbortSignal`.
+   * @throws (rejects with) `TypeError` or `RangeError` when the options are not an object, have an
+   *   unknown name, or one of them is not valid.
    *
    * @example
    * using _guard = await lock.acquire({signal: AbortSignal.timeout(500)});
@@ -134,9 +154,22 @@ export interface Lock extends BasicLock {
   readonly pendingCount: number;
 }
 
+/** What may end the wait of one call. */
 export interface AcquireOptions {
   /** Ends the wait when it aborts. */
   signal?: AbortSignalLike | undefined;
+
+  /**
+   * How long this call waits, in milliseconds, in place of the lock's own `timeoutMilliseconds`.
+   * With `0` it acquires the lock only if that is free at once, with `Infinity` it waits as long as
+   * it takes.
+   */
+  timeoutMilliseconds?: number | undefined;
+}
+
+export interface LockOptions {
+  /** What errors, `util.inspect` and `@databases/lock/debug` call the lock. */
+  name?: string | undefined;
 }
 
 /**
@@ -193,6 +226,35 @@ export interface LocksByKey<TKey = unknown> {
     ...args: TArgs
   ): Promise<TResult>;
 
+  /** The same, with options for this call alone. See {@link Lock.withLock}. */
+  withLock<TArgs extends unknown[], TResult>(
+    key: TKey,
+    options: AcquireOptions | undefined,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+
+  /**
+   * Acquires the locks of all `keys`, calls `fn(...args)`, and releases them. See
+   * {@link Lock.withLock} for what it returns and throws, and {@link acquireAll} for the line.
+   *
+   * @example
+   * await locks.withLocks([from.id, to.id], () => transfer(from, to, amount));
+   */
+  withLocks<TArgs extends unknown[], TResult>(
+    keys: Iterable<TKey>,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+
+  /** The same, with options for this call alone. */
+  withLocks<TArgs extends unknown[], TResult>(
+    keys: Iterable<TKey>,
+    options: AcquireOptions | undefined,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+
   /** Acquires the lock of `key`. See {@link Lock.acquireLock}. */
   acquireLock(key: TKey): Promise<void>;
 
@@ -211,6 +273,25 @@ export interface LocksByKey<TKey = unknown> {
    */
   acquire(key: TKey, options?: AcquireOptions): Promise<LockGuard>;
 
+  /**
+   * Acquires the locks of all `keys`, and resolves to one guard that releases them. A key may be
+   * named twice.
+   *
+   * The call gets in the lines of all its keys at once. In each it keeps its place among the
+   * others, who come first come first served as always. So calls for several keys never wait for
+   * each other in a circle, in whatever order they name the keys. A key whose turn it is stays
+   * locked until the last one is.
+   *
+   * It gets all of the locks or none: if it fails, times out or is aborted, it holds no lock and is
+   * in no line. It rejects with what {@link Lock.acquire} rejects with.
+   *
+   * @throws (rejects with) `TypeError` when `keys` is a string, or not iterable.
+   *
+   * @example
+   * using _guard = await locks.acquireAll(['accounts/1', 'accounts/2'], {timeoutMilliseconds: 500});
+   */
+  acquireAll(keys: Iterable<TKey>, options?: AcquireOptions): Promise<LockGuard>;
+
   /** Acquires the lock of `key` if that is possible at once. See {@link Lock.tryAcquire}. */
   tryAcquire(key: TKey): LockGuard | undefined;
 
@@ -224,7 +305,7 @@ export interface LocksByKey<TKey = unknown> {
   readonly size: number;
 }
 
-export interface LocksByKeyOptions<TKey = unknown> {
+export interface LocksByKeyOptions<TKey = unknown> extends LockOptions {
   /**
    * How long a caller waits for a key's lock, in milliseconds. Without it, or with `Infinity`, as
    * long as it takes; with `0`, not at all.
@@ -267,7 +348,7 @@ export interface SharedLock extends Lock {
   readonly buffer: SharedArrayBuffer;
 }
 
-export interface SharedLockOptions {
+export interface SharedLockOptions extends LockOptions {
   /**
    * The `buffer` of the lock to use. Without this key a new lock is made; with the key, but without
    * a lock's buffer, `createLock` throws.

@@ -1,4 +1,4 @@
-import {nothingHeldError} from '../errors.js';
+import {nothingHeldError, type LockDetails} from '../errors.js';
 import {READY, then} from '../intrinsics.js';
 import type {Line, LineEntrance, LineWaiter} from '../line/protocol.js';
 import {WaitQueue} from '../line/waitQueue.js';
@@ -108,12 +108,12 @@ export class InProcessLine implements Line {
     }
   }
 
-  timeoutDetails() {
+  details() {
     return this.#inUse && {key: this.#key};
   }
 
-  notHeldError(): Error {
-    return nothingHeldError();
+  notHeldError(naming: LockDetails | undefined): Error {
+    return nothingHeldError(naming);
   }
 
   describe(): string {

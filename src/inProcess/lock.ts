@@ -1,7 +1,7 @@
-import {badTypeError} from '../errors.js';
-import {createDeadlines} from '../line/deadlines.js';
+import {assertName, assertOptions} from '../errors.js';
+import {createLimits} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
-import type {Lock} from '../types.js';
+import type {Lock, LockOptions} from '../types.js';
 import {InProcessLine} from './inProcessLine.js';
 
 /**
@@ -9,18 +9,17 @@ import {InProcessLine} from './inProcessLine.js';
  *
  * @param timeoutMilliseconds how long a caller waits for the lock. Without it, or with `Infinity`,
  *   as long as it takes; with `0`, not at all.
- * @throws `TypeError` when `timeoutMilliseconds` is not a number, or when there is another
- *   argument; `RangeError` when the timeout is negative or NaN.
+ * @throws `TypeError` when `timeoutMilliseconds` is not a number, or the options are not valid;
+ *   `RangeError` when the timeout is negative or NaN.
  *
  * @example
- * const lock = createLock(30_000);
+ * const lock = createLock(30_000, {name: 'accounts'});
  * await lock.withLock(async () => { await onlyOneAtATime(); });
  */
-export function createLock(timeoutMilliseconds?: number): Lock;
-export function createLock(timeoutMilliseconds?: number, other?: unknown): Lock {
-  if (other !== undefined) {
-    const hint = " A buffer is for createLock of '@databases/lock/shared'.";
-    throw badTypeError('createLock(timeoutMilliseconds) without another argument', other, hint);
-  }
-  return new LineLock(new InProcessLine(), createDeadlines(timeoutMilliseconds));
+export function createLock(timeoutMilliseconds?: number, options: LockOptions = {}): Lock {
+  const hint = " A buffer is for createLock of '@databases/lock/shared'.";
+  assertOptions(options, 'createLock(timeoutMilliseconds, {name})', ['name'], hint);
+  const {name} = options;
+  assertName(name);
+  return new LineLock(new InProcessLine(), createLimits(timeoutMilliseconds), name);
 }

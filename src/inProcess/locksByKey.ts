@@ -1,7 +1,9 @@
-import {assertOptions, assertType} from '../errors.js';
+import {assertName, assertOptions, assertType, badTypeError} from '../errors.js';
 import {createMap} from '../intrinsics.js';
-import {createDeadlines} from '../line/deadlines.js';
-import {LineLock, rejecting} from '../line/lineLock.js';
+import {takeOptions, type AnyFunction} from '../line/calls.js';
+import {Group} from '../line/group.js';
+import {createLimits, limitsOf, type WaitLimits} from '../line/limits.js';
+import {LineLock, inspectName, rejecting, unlessAborted} from '../line/lineLock.js';
 import {INSPECT, SELF, unproxied} from '../line/receiver.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
 import {InProcessLine, type LocksInUse} from './inProcessLine.js';
@@ -12,20 +14,58 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   readonly [SELF]: LocksInStore<TKey>;
   readonly #inUse: LocksInUse & {readonly store: Store<TKey>};
   /** The same for all keys, and so one timer for all of them. */
-  readonly #deadlines;
+  readonly #limits: WaitLimits;
+  readonly #name: string | undefined;
 
-  constructor(store: Store<TKey>, isCallersOwn: boolean, timeoutMilliseconds: number | undefined) {
+  constructor(
+    store: Store<TKey>,
+    isCallersOwn: boolean,
+    {timeoutMilliseconds, name}: LocksByKeyOptions<TKey>,
+  ) {
     this[SELF] = this;
     this.#inUse = {store, isCallersOwn, size: 0};
-    this.#deadlines = createDeadlines(timeoutMilliseconds);
+    this.#limits = createLimits(timeoutMilliseconds);
+    this.#name = name;
   }
 
   withLock<TArgs extends unknown[], TResult>(
     key: TKey,
     fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
     ...args: TArgs
-  ): Promise<TResult> {
-    return rejecting(() => LocksInStore.#findLock(this, key).withLock(fn, ...args));
+  ): Promise<TResult>;
+  withLock<TArgs extends unknown[], TResult>(
+    key: TKey,
+    options: AcquireOptions | undefined,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+  withLock(key: TKey, fn: unknown, ...args: unknown[]): Promise<unknown> {
+    return rejecting(() => {
+      return LocksInStore.#findLock(this, key).withLock(fn as AnyFunction, ...args);
+    });
+  }
+
+  withLocks<TArgs extends unknown[], TResult>(
+    keys: Iterable<TKey>,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+  withLocks<TArgs extends unknown[], TResult>(
+    keys: Iterable<TKey>,
+    options: AcquireOptions | undefined,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+  withLocks(keys: Iterable<TKey>, fn: unknown, ...args: unknown[]): Promise<unknown> {
+    return rejecting(() => {
+      const locks = unproxied<LocksInStore<TKey>>(this);
+      let limits = locks.#limits;
+      if (typeof fn !== 'function') {
+        const usage = 'withLocks(keys, {signal, timeoutMilliseconds}, fn)';
+        ({fn, limits} = takeOptions(fn, args, limits, usage));
+      }
+      return locks.#gather(keys).call(fn as AnyFunction, args, limits);
+    });
   }
 
   acquireLock(key: TKey): Promise<void>;
@@ -40,6 +80,16 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
 
   acquire(key: TKey, options?: AcquireOptions): Promise<LockGuard> {
     return rejecting(() => LocksInStore.#findLock(this, key).acquire(options));
+  }
+
+  acquireAll(keys: Iterable<TKey>, options?: AcquireOptions): Promise<LockGuard> {
+    return rejecting(() => {
+      const locks = unproxied<LocksInStore<TKey>>(this);
+      const usage = 'acquireAll(keys, {signal, timeoutMilliseconds})';
+      const limits = limitsOf(options, locks.#limits, usage);
+      const acquiring = locks.#gather(keys).acquire(limits);
+      return limits.signal ? unlessAborted(acquiring, limits.signal) : acquiring;
+    });
   }
 
   tryAcquire(key: TKey): LockGuard | undefined {
@@ -63,13 +113,28 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   }
 
   [INSPECT](): string {
-    return `LocksByKey { ${this.size} held }`;
+    return `LocksByKey${inspectName(unproxied<LocksInStore<TKey>>(this).#name)} { ${this.size} held }`;
   }
 
   static #findLock<TKey>(receiver: LocksInStore<TKey>, key: TKey): Lock {
     const locks = unproxied<LocksInStore<TKey>>(receiver);
     const inUse = locks.#inUse;
-    return inUse.store.get(key) ?? new LineLock(new InProcessLine(inUse, key), locks.#deadlines);
+    return (
+      inUse.store.get(key) ??
+      new LineLock(new InProcessLine(inUse, key), locks.#limits, locks.#name)
+    );
+  }
+
+  /** The locks of `keys`, those that are free acquired. */
+  #gather(keys: Iterable<TKey>): Group {
+    // A string would be taken for its letters.
+    const {[Symbol.iterator]: iterator} = Object(keys) as Partial<typeof keys>;
+    if (typeof keys === 'string' || typeof iterator !== 'function') {
+      throw badTypeError('keys to be an array or another iterable', keys);
+    }
+    const group = new Group(this);
+    group.gather(keys, (key) => LineLock.entranceOf(LocksInStore.#findLock(this, key)));
+    return group;
   }
 }
 
@@ -88,14 +153,16 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
 export function createLocksByKey<TKey = unknown>(
   options: LocksByKeyOptions<TKey> = {},
 ): LocksByKey<TKey> {
-  assertOptions(options, 'createLocksByKey({timeoutMilliseconds, store})', [
+  assertOptions(options, 'createLocksByKey({timeoutMilliseconds, store, name})', [
     'timeoutMilliseconds',
     'store',
+    'name',
   ]);
-  const {store = createMap<TKey, Lock>(), timeoutMilliseconds} = options;
+  const {store = createMap<TKey, Lock>()} = options;
+  assertName(options.name);
   for (const method of ['get', 'set', 'delete'] as const) {
     const came = (store as Partial<typeof store> | null)?.[method];
     assertType(came, 'function', `store.${method} to be a function`);
   }
-  return new LocksInStore(store, store === options.store, timeoutMilliseconds);
+  return new LocksInStore(store, store === options.store, options);
 }

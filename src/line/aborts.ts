@@ -1,5 +1,4 @@
-import {assertOptions, assertType} from '../errors.js';
-import type {AbortSignalLike, AcquireOptions} from '../types.js';
+import type {AbortSignalLike} from '../types.js';
 import {WaitQueue, type Source} from './waitQueue.js';
 import type {CancellableWaiters, Waiter} from './waiter.js';
 
@@ -52,21 +51,3 @@ export const abortReason = ({reason}: AbortSignalLike): unknown =>
   reason === undefined
     ? Object.assign(new Error('The operation was aborted.'), {name: 'AbortError'})
     : reason;
-
-/**
- * @returns the signal among the options, if there is one
- * @throws `TypeError` if the options are not valid, the signal's reason if it has aborted
- */
-export function checkOptions(options: AcquireOptions | undefined): AbortSignalLike | undefined {
-  if (options === undefined) return undefined;
-  assertOptions(options, 'acquire({signal})', ['signal']);
-  const {signal} = options;
-  if (signal === undefined) return undefined;
-  const {aborted, addEventListener, removeEventListener} = (signal as typeof signal | null) ?? {};
-  const expected = 'options.signal to be an AbortSignal';
-  assertType(aborted, 'boolean', expected, signal);
-  assertType(addEventListener, 'function', expected, signal);
-  assertType(removeEventListener, 'function', expected, signal);
-  if (aborted) throw abortReason(signal);
-  return signal;
-}

@@ -1,4 +1,4 @@
-import {heldElsewhereError, nothingHeldError} from '../errors.js';
+import {heldElsewhereError, nothingHeldError, type LockDetails} from '../errors.js';
 import {READY, then} from '../intrinsics.js';
 import type {Line, LineEntrance, LineWaiter, OnAbandoned} from './protocol.js';
 import {WaitQueue} from './waitQueue.js';
@@ -137,19 +137,20 @@ export class CohortLine implements Line {
     }
   }
 
-  timeoutDetails() {
+  details() {
     return {ownerThreadId: this.#contender.ownerThreadId()};
   }
 
-  notHeldError(): Error {
+  notHeldError(naming: LockDetails | undefined): Error {
     if (this.holder !== undefined) {
       return heldElsewhereError(
         'another lock object of this thread holds it. Release it through that one',
+        naming,
       );
     }
     const id = this.#contender.ownerThreadId();
-    if (id === undefined) return nothingHeldError();
-    return heldElsewhereError(`thread ${id} holds it. Only that thread can release it`);
+    if (id === undefined) return nothingHeldError(naming);
+    return heldElsewhereError(`thread ${id} holds it. Only that thread can release it`, naming);
   }
 
   describe(): string {

@@ -76,7 +76,7 @@ class TimerSource implements Source<Waiter> {
     if (firesAt - now >= 1) now = firesAt;
     for (let waiter; (waiter = this.waiters.first);) {
       if (waiter.deadline > now) return this.#schedule(now, waiter.deadline - now);
-      const details = waiter.entrance.line.timeoutDetails();
+      const details = waiter.entrance.details();
       waiter.entrance.cancel(waiter, () => {
         throw new LockTimeoutError(this.#timeoutMilliseconds, details);
       });
@@ -84,15 +84,22 @@ class TimerSource implements Source<Waiter> {
   }
 }
 
+/** One timer does for all that were made or called with the same timeout, in a row. */
+let latest: Deadlines | undefined;
+
 /**
- * What a lock, or several with the same timeout, are made with; `undefined` without a timeout.
+ * Those of a lock, or of a call, with this timeout; `undefined` without one.
  *
  * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time.
  */
-export function createDeadlines(timeoutMilliseconds = Infinity): Deadlines | undefined {
+export function findDeadlines(timeoutMilliseconds = Infinity): Deadlines | undefined {
   assertType(timeoutMilliseconds, 'number', 'timeoutMilliseconds to be a number');
   if (!(timeoutMilliseconds >= 0)) {
     throw badValueError(RangeError, 'timeoutMilliseconds to be 0 or more', timeoutMilliseconds);
   }
-  return timeoutMilliseconds < Infinity ? new Deadlines(timeoutMilliseconds) : undefined;
+  if (timeoutMilliseconds === Infinity) return undefined;
+  if (latest?.timeoutMilliseconds !== timeoutMilliseconds) {
+    latest = new Deadlines(timeoutMilliseconds);
+  }
+  return latest;
 }

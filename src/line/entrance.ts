@@ -1,19 +1,11 @@
-import {
-  LockTimeoutError,
-  pooledError,
-  releasedUnderCallError,
-  releasedUnderGuardError,
-} from '../errors.js';
+import {pooledError, releasedUnderCallError, type LockDetails} from '../errors.js';
 import {READY, resolved, then} from '../intrinsics.js';
-import type {AbortSignalLike, Lock} from '../types.js';
-import {waitersWith} from './aborts.js';
-import type {Deadlines} from './deadlines.js';
-import {Guard} from './guard.js';
+import type {Lock} from '../types.js';
+import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
+import {waitWithin, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
-
-/** The task of a caller that waits for a guard. */
-const GUARD = {};
+import {watchWait, watching, type WatchedAcquisition} from './watching.js';
 
 /**
  * The way into a line through one lock object: who came through it, for how long they wait, and
@@ -22,11 +14,13 @@ const GUARD = {};
  * An acquisition is known by its number, so that nothing that is left of an earlier one can release
  * a later one.
  */
-export class Entrance implements WaiterEntrance {
+export class Entrance implements WaiterEntrance, Holding {
   readonly lock: Lock;
   readonly line: Line;
-  readonly onAbandoned: OnAbandoned | undefined;
-  readonly #deadlines: Deadlines | undefined;
+  readonly limits: WaitLimits;
+  readonly name: string | undefined;
+  readonly #onAbandoned: OnAbandoned | undefined;
+  watched: WatchedAcquisition | undefined;
 
   /** How many came in here and hold the lock or wait for it. */
   #callers = 0;
@@ -37,13 +31,36 @@ export class Entrance implements WaiterEntrance {
   constructor(
     lock: Lock,
     line: Line,
-    deadlines: Deadlines | undefined,
+    limits: WaitLimits,
+    name: string | undefined,
     onAbandoned: OnAbandoned | undefined,
   ) {
     this.lock = lock;
     this.line = line;
-    this.onAbandoned = onAbandoned;
-    this.#deadlines = deadlines;
+    this.limits = limits;
+    this.name = name;
+    this.#onAbandoned = onAbandoned;
+  }
+
+  /** Which lock it is, for errors. */
+  details(): LockDetails | undefined {
+    const details = this.line.details();
+    return this.name === undefined ? details : {lockName: this.name, ...details};
+  }
+
+  /** The same for the errors that tell no details of a lock without a name. */
+  naming(): LockDetails | undefined {
+    return this.name === undefined ? undefined : this.details();
+  }
+
+  get onAbandoned(): OnAbandoned | undefined {
+    const {watcher} = watching;
+    const own = this.#onAbandoned;
+    if (!watcher) return own;
+    return (abandonment) => {
+      watcher.abandoned(this, abandonment.threadId);
+      own?.(abandonment);
+    };
   }
 
   // Entering
@@ -53,11 +70,14 @@ export class Entrance implements WaiterEntrance {
   }
 
   assertOpen(): void {
-    if (this.#closer) throw pooledError();
+    if (this.#closer) throw pooledError(this.naming());
   }
 
-  /** @returns the number of the acquisition; 0 if the lock is not free */
-  tryAcquire(): number {
+  /**
+   * @param group the call that acquires several locks, if it is one
+   * @returns the number of the acquisition; 0 if the lock is not free
+   */
+  tryAcquire(group?: object): number {
     this.assertOpen();
     // It counts as a caller before it is told of a death, because it may call `pool` then.
     this.#callers++;
@@ -66,6 +86,14 @@ export class Entrance implements WaiterEntrance {
       acquisition = this.line.tryAcquire(this);
     } finally {
       if (!acquisition) this.#callers--;
+    }
+    const {watcher} = watching;
+    if (watcher && acquisition) {
+      try {
+        this.watched = watcher.acquired(this, undefined, group);
+      } catch {
+        // Nobody's business but the watcher's.
+      }
     }
     return acquisition;
   }
@@ -76,13 +104,13 @@ export class Entrance implements WaiterEntrance {
       return undefined;
     }
     // First: a stack that runs out must not leave the lock acquired without a guard.
-    const guard = this.#guard(this.line.acquisition + 1);
+    const guard = guardOf(this, this.line.acquisition + 1);
     return this.tryAcquire() ? guard : undefined;
   }
 
-  acquireGuard(signal?: AbortSignalLike): Promise<Guard> {
+  acquireGuard(limits?: WaitLimits): Promise<Guard> {
     const guard = this.tryAcquireGuard();
-    if (!guard) return this.enqueue(new Waiter(this, GUARD), signal) as Promise<Guard>;
+    if (!guard) return this.enqueue(new Waiter(this, GUARD), limits) as Promise<Guard>;
     try {
       return resolved(guard);
     } catch (error) {
@@ -91,26 +119,10 @@ export class Entrance implements WaiterEntrance {
     }
   }
 
-  /** It keeps the number of the acquisition, not its waiter, which would live as long. */
-  #guard(acquisition: number): Guard {
-    const self = this;
-    let held: Entrance | undefined = self;
-    return new Guard(() => {
-      const entrance = held;
-      if (entrance === undefined) return;
-      try {
-        entrance.release(acquisition, releasedUnderGuardError);
-      } finally {
-        // A stack that ran out may have thrown before anything was released.
-        if (!entrance.isHeldBy(acquisition)) held = undefined;
-      }
-    });
-  }
-
   async close(): Promise<void> {
     this.assertOpen();
     const closer = new Waiter(this);
-    const closing = this.#callers > 0 ? this.#wait(closer) : undefined;
+    const closing = this.#callers > 0 ? waitWithin(closer, this.limits) : undefined;
     this.#closer = closer;
     // A lock that nobody uses any more is retired at once.
     if (closing) await closing;
@@ -123,15 +135,16 @@ export class Entrance implements WaiterEntrance {
    */
   enqueue(
     waiter: Waiter,
-    signal?: AbortSignalLike,
+    limits = this.limits,
     onAdmitted?: (admitted: unknown) => unknown,
   ): Promise<unknown> {
     this.#callers++;
     try {
       // First, because it may throw.
-      const admission = this.#wait(waiter, signal);
+      const admission = waitWithin(waiter, limits);
       this.line.enqueue(waiter);
-      return onAdmitted ? then(admission, onAdmitted) : admission;
+      const outcome = onAdmitted ? then(admission, onAdmitted) : admission;
+      return watching.watcher ? watchWait(waiter, outcome) : outcome;
     } catch (error) {
       this.#callers--;
       // At once, lest it be admitted.
@@ -146,20 +159,20 @@ export class Entrance implements WaiterEntrance {
     }
   }
 
-  #wait(waiter: Waiter, signal?: AbortSignalLike): Promise<unknown> {
-    const deadlines = this.#deadlines;
-    if (deadlines?.timeoutMilliseconds === 0) {
-      throw new LockTimeoutError(0, this.line.timeoutDetails());
-    }
-    return waiter.wait(deadlines?.currentWaiters(), signal && waitersWith(signal));
-  }
-
   /**
    * What the promise of `waiter` resolves to. A call's gets the waiter, and so needs no closure.
    */
   admitted(waiter: Waiter): unknown {
+    const {watcher} = watching;
+    if (watcher) {
+      try {
+        this.watched = watcher.acquired(this, waiter, undefined);
+      } catch {
+        // As in `tryAcquire`.
+      }
+    }
     if (waiter.args) return waiter;
-    return waiter.task === GUARD ? this.#guard(waiter.acquisition) : waiter.task;
+    return waiter.task === GUARD ? guardOf(this, waiter.acquisition) : waiter.task;
   }
 
   cancel(waiter: Waiter, failure: () => never): void {
@@ -179,15 +192,14 @@ export class Entrance implements WaiterEntrance {
 
   // Releasing
 
-  /** Whether an acquisition that came in here is not over: anybody may call `releaseLock`. */
   isHeldBy(acquisition: number): boolean {
     return this.line.holder === this && this.line.acquisition === acquisition;
   }
 
-  /** @throws `notHeldError` if the acquisition is over already: of a call, unless it says so */
   release(acquisition: number, notHeldError = releasedUnderCallError): void {
-    if (!this.isHeldBy(acquisition)) throw notHeldError();
+    if (!this.isHeldBy(acquisition)) throw notHeldError(this.naming());
     try {
+      if (this.watched) this.#endWatch(this.watched);
       this.line.release();
     } finally {
       if (!this.isHeldBy(acquisition)) {
@@ -202,5 +214,14 @@ export class Entrance implements WaiterEntrance {
 
   #admitCloser(): void {
     if (this.#callers === 0) this.#closer?.admit(0);
+  }
+
+  #endWatch(watched: WatchedAcquisition): void {
+    this.watched = undefined;
+    try {
+      watched.released();
+    } catch {
+      // As in `tryAcquire`.
+    }
   }
 }

@@ -1,18 +1,13 @@
-import {assertType, pooledError, releasedUnderCallError} from '../errors.js';
+import {pooledError} from '../errors.js';
 import {READY, resolved, then} from '../intrinsics.js';
 import type {AbortSignalLike, AcquireOptions, Lock, LockGuard} from '../types.js';
-import {abortReason, checkOptions} from './aborts.js';
-import type {Deadlines} from './deadlines.js';
+import {abortReason} from './aborts.js';
+import {callAdmitted, callAtOnce, takeOptions, type AnyFunction} from './calls.js';
 import {Entrance} from './entrance.js';
+import {limitsOf, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
 import {Waiter} from './waiter.js';
-
-type AnyFunction = (...args: unknown[]) => unknown;
-
-/** Only an object can be a thenable; whether it is one, `await` finds out. */
-const mayBeThenable = (value: unknown): value is PromiseLike<unknown> =>
-  (typeof value === 'object' && value !== null) || typeof value === 'function';
 
 /**
  * A lock object: the methods that every lock of this package has, over a line.
@@ -24,28 +19,41 @@ export class LineLock implements Lock {
   readonly [SELF]: LineLock;
   readonly #entrance: Entrance;
 
-  constructor(line: Line, deadlines: Deadlines | undefined, onAbandoned?: OnAbandoned) {
+  constructor(line: Line, limits: WaitLimits, name: string | undefined, onAbandoned?: OnAbandoned) {
     this[SELF] = this;
-    this.#entrance = new Entrance(this, line, deadlines, onAbandoned);
+    this.#entrance = new Entrance(this, line, limits, name, onAbandoned);
+  }
+
+  /** The way into the line of a lock that `createLock` made. */
+  static entranceOf(lock: Lock): Entrance {
+    return unproxied<LineLock>(lock as unknown as LineLock).#entrance;
   }
 
   withLock<TArgs extends unknown[], TResult>(
     fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
     ...args: TArgs
-  ): Promise<TResult> {
+  ): Promise<TResult>;
+  withLock<TArgs extends unknown[], TResult>(
+    options: AcquireOptions | undefined,
+    fn: (...args: TArgs) => PromiseLike<TResult> | TResult,
+    ...args: TArgs
+  ): Promise<TResult>;
+  withLock(fn: unknown, ...args: unknown[]): Promise<unknown> {
     let entrance: Entrance | undefined;
     let acquisition = 0;
     try {
       entrance = unproxied<LineLock>(this).#entrance;
-      assertType(fn, 'function', 'a function to call');
+      let limits: WaitLimits | undefined;
+      if (typeof fn !== 'function') {
+        const usage = 'withLock({signal, timeoutMilliseconds}, fn)';
+        ({fn, limits} = takeOptions(fn, args, entrance.limits, usage));
+      }
       acquisition = entrance.tryAcquire();
       // Both ways keep the caller's async context: `await` by itself, `then` because it is called
       // here.
-      return (
-        acquisition
-          ? callAtOnce(entrance, acquisition, fn as unknown as AnyFunction, args)
-          : entrance.enqueue(new Waiter(entrance, fn, args), undefined, callAdmitted)
-      ) as Promise<TResult>;
+      return acquisition
+        ? callAtOnce(entrance, acquisition, fn as AnyFunction, args)
+        : entrance.enqueue(new Waiter(entrance, fn, args), limits, callAdmitted);
     } catch (error) {
       // In variables of this block, which cost nothing to those who do not get here. And nothing
       // is called here that needs room on a stack that may have run out.
@@ -81,15 +89,21 @@ export class LineLock implements Lock {
   releaseLock(): void {
     const entrance = unproxied<LineLock>(this).#entrance;
     const {line} = entrance;
-    if (line.holder !== entrance) throw entrance.isClosed ? pooledError() : line.notHeldError();
+    if (line.holder !== entrance) {
+      const naming = entrance.naming();
+      throw entrance.isClosed ? pooledError(naming) : line.notHeldError(naming);
+    }
     entrance.release(line.acquisition);
   }
 
   acquire(options?: AcquireOptions): Promise<LockGuard> {
     return rejecting(() => {
       const entrance = unproxied<LineLock>(this).#entrance;
-      const signal = checkOptions(options);
-      return signal ? acquireUnlessAborted(entrance, signal) : entrance.acquireGuard();
+      if (options === undefined) return entrance.acquireGuard();
+      const usage = 'acquire({signal, timeoutMilliseconds})';
+      const limits = limitsOf(options, entrance.limits, usage);
+      const acquiring = entrance.acquireGuard(limits);
+      return limits.signal ? unlessAborted(acquiring, limits.signal) : acquiring;
     });
   }
 
@@ -117,17 +131,20 @@ export class LineLock implements Lock {
     const lock = unproxied<LineLock>(this);
     const {isClosed, line} = lock.#entrance;
     const state = isClosed ? 'retired' : line.describe();
-    return `${lock[Symbol.toStringTag]} { ${state}, ${line.waiting} waiting }`;
+    const name = inspectName(lock.#entrance.name);
+    return `${lock[Symbol.toStringTag]}${name} { ${state}, ${line.waiting} waiting }`;
   }
 }
 
-// Guards
+/** The name that `util.inspect` shows, if there is one. */
+export const inspectName = (name: string | undefined): string =>
+  name === undefined ? '' : ` "${name}"`;
 
-async function acquireUnlessAborted(
-  entrance: Entrance,
+export async function unlessAborted(
+  acquiring: Promise<LockGuard>,
   signal: AbortSignalLike,
 ): Promise<LockGuard> {
-  const guard = await entrance.acquireGuard(signal);
+  const guard = await acquiring;
   // The signal's listener may not have been called, and its caller does not have the guard yet.
   if (!signal.aborted) return guard;
   try {
@@ -136,80 +153,6 @@ async function acquireUnlessAborted(
     // Somebody released the lock meanwhile.
   }
   throw abortReason(signal);
-}
-
-// Calls of `withLock`
-
-/**
- * For a caller that did not wait. It does what `callAdmitted` does without the promise in between
- * that `then` takes for an asynchronous function: a quarter less time in the row `withLock, async
- * fn`. With callers in line `callAdmitted` is up to three times faster.
- */
-async function callAtOnce(
-  entrance: Entrance,
-  acquisition: number,
-  fn: AnyFunction,
-  args: unknown[],
-): Promise<unknown> {
-  await READY;
-  let result: unknown;
-  try {
-    result = begin(entrance, acquisition, fn, args);
-    if (mayBeThenable(result)) result = await result;
-  } catch (error) {
-    fail(entrance, acquisition, error);
-  }
-  entrance.release(acquisition);
-  return result;
-}
-
-/** For a caller that waited: in a microtask after it was admitted. */
-function callAdmitted(admitted: unknown): unknown {
-  const waiter = admitted as Waiter & {readonly entrance: Entrance};
-  const {entrance, acquisition, task, args} = waiter;
-  let result: unknown;
-  try {
-    result = begin(entrance, acquisition, task as AnyFunction, args as unknown[]);
-  } catch (error) {
-    fail(entrance, acquisition, error);
-  }
-  if (mayBeThenable(result)) return settle(entrance, acquisition, result);
-  entrance.release(acquisition);
-  return result;
-}
-
-/**
- * Nothing but `await` is out of reach of those who replace promises; the function may still run.
- */
-async function settle(
-  entrance: Entrance,
-  acquisition: number,
-  promise: PromiseLike<unknown>,
-): Promise<unknown> {
-  let result: unknown;
-  try {
-    result = await promise;
-  } catch (error) {
-    fail(entrance, acquisition, error);
-  }
-  entrance.release(acquisition);
-  return result;
-}
-
-function begin(entrance: Entrance, acquisition: number, fn: AnyFunction, args: unknown[]): unknown {
-  if (!entrance.isHeldBy(acquisition)) throw releasedUnderCallError();
-  // Spreading takes a tenth of an uncontended call, even of no arguments.
-  return args.length === 0 ? fn() : fn(...args);
-}
-
-function fail(entrance: Entrance, acquisition: number, error: unknown): never {
-  try {
-    entrance.release(acquisition);
-  } catch {
-    // The lock was released before, or the caller's own store failed, too. The error of `fn` comes
-    // first.
-  }
-  throw error;
 }
 
 /**

@@ -19,6 +19,8 @@ export interface LineEntrance {
   readonly lock: object;
   /** Whom to tell when a caller that came in here inherits the lock of a thread that ended. */
   readonly onAbandoned: OnAbandoned | undefined;
+  /** What a watcher knows of the acquisition of the holder that came in here, if there is one. */
+  readonly watched?: object | undefined;
 }
 
 /** A caller in line. */
@@ -72,12 +74,11 @@ export interface Line {
   /** The holder releases the lock, and the next is admitted. */
   release(): void;
 
-  /** What the error of a wait that ends now should tell. */
-  timeoutDetails():
-    {readonly key?: unknown; readonly ownerThreadId?: number | undefined} | undefined;
+  /** Which key's lock it is, if it is one, and which thread has it. */
+  details(): {readonly key?: unknown; readonly ownerThreadId?: number | undefined} | undefined;
 
-  /** Why somebody whose caller is not the holder cannot release the lock. */
-  notHeldError(): Error;
+  /** Why somebody whose caller is not the holder cannot release the lock, which is called so. */
+  notHeldError(naming: object | undefined): Error;
 
   /** Who holds the lock, for those who read a log. */
   describe(): string;
@@ -89,6 +90,7 @@ export const PROTOCOL: Readonly<Record<keyof Line | keyof LineWaiter | keyof Lin
     acquisition: true,
     admit: true,
     describe: true,
+    details: true,
     enqueue: true,
     entrance: true,
     holder: true,
@@ -99,8 +101,8 @@ export const PROTOCOL: Readonly<Record<keyof Line | keyof LineWaiter | keyof Lin
     onAbandoned: true,
     recount: true,
     release: true,
-    timeoutDetails: true,
     tryAcquire: true,
     waiting: true,
+    watched: true,
     withdraw: true,
   };

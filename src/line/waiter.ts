@@ -1,5 +1,6 @@
+import type {LockDetails} from '../errors.js';
 import {NOTHING, NativePromise, READY, then} from '../intrinsics.js';
-import type {Line, LineEntrance, LineWaiter} from './protocol.js';
+import type {LineEntrance, LineWaiter} from './protocol.js';
 import type {WaitQueue} from './waitQueue.js';
 
 /** The waiters whose waits one timer or one signal may end. */
@@ -14,7 +15,8 @@ export interface WaiterEntrance extends LineEntrance {
   admitted(waiter: Waiter): unknown;
   /** Ends the wait of `waiter`, whose promise rejects with what `failure` throws. */
   cancel(waiter: Waiter, failure: () => never): void;
-  readonly line: Line;
+  /** What the error of a wait that ends now should tell. */
+  details(): LockDetails | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
-import {LockError, assertOptions, assertType, badTypeError} from '../errors.js';
-import {createDeadlines, type Deadlines} from '../line/deadlines.js';
+import {LockError, assertName, assertOptions, assertType, badTypeError} from '../errors.js';
+import {createLimits, type WaitLimits} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
 import type {SharedLock, SharedLockOptions} from '../types.js';
 import {isLockBuffer, isOfThisVersion} from './memory/layout.js';
@@ -11,10 +11,10 @@ class AtomicsLock extends LineLock implements SharedLock {
 
   constructor(
     buffer: SharedArrayBuffer,
-    deadlines: Deadlines | undefined,
-    onAbandoned: SharedLockOptions['onAbandoned'],
+    limits: WaitLimits,
+    {name, onAbandoned}: SharedLockOptions,
   ) {
-    super(findOrCreateLine(buffer), deadlines, onAbandoned);
+    super(findOrCreateLine(buffer), limits, name, onAbandoned);
     this.buffer = buffer;
   }
 
@@ -53,19 +53,21 @@ export function createLock(
   options: SharedLockOptions = {},
 ): SharedLock {
   assertSupported();
-  assertOptions(options, 'createLock(timeoutMilliseconds, {buffer, onAbandoned})', [
+  assertOptions(options, 'createLock(timeoutMilliseconds, {buffer, onAbandoned, name})', [
     'buffer',
     'onAbandoned',
+    'name',
   ]);
-  const {onAbandoned} = options;
+  const {onAbandoned, name} = options;
+  assertName(name);
   if (onAbandoned !== undefined) {
     assertType(onAbandoned, 'function', 'onAbandoned to be a function');
   }
   // Before a slot of the memory is taken.
-  const deadlines = createDeadlines(timeoutMilliseconds);
+  const limits = createLimits(timeoutMilliseconds);
   // The key alone counts, so that a message's misspelt field does not make a lock that nobody has.
   const buffer = 'buffer' in options ? checkBuffer(options.buffer) : createLockBuffer();
-  return new AtomicsLock(buffer, deadlines, onAbandoned);
+  return new AtomicsLock(buffer, limits, options);
 }
 
 function checkBuffer(buffer: unknown): SharedArrayBuffer {

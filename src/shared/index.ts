@@ -9,6 +9,7 @@ export type {
   BasicLock,
   Lock,
   LockGuard,
+  LockOptions,
   SharedLock,
   SharedLockOptions,
 } from '../types.js';

@@ -1,5 +1,4 @@
 import test from 'ava';
-import {InProcessLine} from '../../src/inProcess/inProcessLine.js';
 import {waitersWith} from '../../src/line/aborts.js';
 import {Deadlines} from '../../src/line/deadlines.js';
 import {WaitQueue, type Source} from '../../src/line/waitQueue.js';
@@ -10,7 +9,7 @@ const door: WaiterEntrance = {
   lock: {},
   onAbandoned: undefined,
   admitted: () => undefined,
-  line: new InProcessLine(),
+  details: () => undefined,
   cancel: () => undefined,
 };
 

@@ -1,6 +1,5 @@
 import test from 'ava';
 import {Waiter, type CancellableWaiters, type WaiterEntrance} from '../../src/line/waiter.js';
-import {InProcessLine} from '../../src/inProcess/inProcessLine.js';
 import {settle, watch} from '../support/async.js';
 
 /** A way in that logs what its waiters ask of it. */
@@ -9,7 +8,7 @@ function createDoor(log: unknown[] = []): WaiterEntrance {
     lock: {},
     onAbandoned: undefined,
     admitted: ({acquisition}) => `acquisition ${acquisition}`,
-    line: new InProcessLine(),
+    details: () => undefined,
     cancel: (waiter) => log.push(['cancelled', waiter]),
   };
 }

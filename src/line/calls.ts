@@ -1,0 +1,150 @@
+/** Calls of `withLock` and `withLocks`: from the acquisition to the release. */
+import {assertType} from '../errors.js';
+import {READY} from '../intrinsics.js';
+import type {AbortSignalLike, AcquireOptions} from '../types.js';
+import {abortReason} from './aborts.js';
+import type {Holding} from './guard.js';
+import {limitsOf, type WaitLimits} from './limits.js';
+import type {Waiter} from './waiter.js';
+
+export type AnyFunction = (...args: unknown[]) => unknown;
+
+/** Only an object can be a thenable; whether it is one, `await` finds out. */
+const mayBeThenable = (value: unknown): value is PromiseLike<unknown> =>
+  (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+// Arguments
+
+interface Call {
+  readonly limits: WaitLimits;
+  readonly fn: AnyFunction;
+}
+
+/**
+ * A call with options, or with what should have been a function. Takes the function from `args`,
+ * the arguments after `options`.
+ *
+ * @param own what ends the call's wait if it does not say so
+ * @param usage how the call is written
+ */
+export function takeOptions(
+  options: unknown,
+  args: unknown[],
+  own: WaitLimits,
+  usage: string,
+): Call {
+  const came = args.length > 0 ? args[0] : options;
+  const fn = args.shift() as AnyFunction;
+  assertType(fn, 'function', 'a function to call', came);
+  const limits = limitsOf(options as AcquireOptions | undefined, own, usage);
+  return {limits, fn: limits.signal ? unlessAborted(limits.signal, fn) : fn};
+}
+
+/** The signal may abort after the call was admitted, and before its function begins. */
+const unlessAborted =
+  (signal: AbortSignalLike, fn: AnyFunction): AnyFunction =>
+  (...args) => {
+    if (signal.aborted) throw abortReason(signal);
+    return fn(...args);
+  };
+
+// Calling
+
+/**
+ * For a caller that did not wait. It does what `callAdmitted` does without the promise in between
+ * that `then` takes for an asynchronous function: a quarter less time in the row `withLock, async
+ * fn`. With callers in line `callAdmitted` is up to three times faster.
+ */
+export function callAtOnce(
+  holding: Holding,
+  acquisition: number,
+  fn: AnyFunction,
+  args: unknown[],
+): Promise<unknown> {
+  const {watched} = holding;
+  if (watched === undefined) return callUnwatched(holding, acquisition, fn, args);
+  const call = createCall();
+  watched.frame = call;
+  return call(holding, acquisition, fn, args);
+}
+
+/** A watched acquisition has a function of its own, which stack traces can tell from the others. */
+const createCall = () =>
+  async function withLock(
+    holding: Holding,
+    acquisition: number,
+    fn: AnyFunction,
+    args: unknown[],
+  ): Promise<unknown> {
+    await READY;
+    let result: unknown;
+    try {
+      result = begin(holding, acquisition, fn, args);
+      if (mayBeThenable(result)) result = await result;
+    } catch (error) {
+      fail(holding, acquisition, error);
+    }
+    holding.release(acquisition);
+    return result;
+  };
+
+const callUnwatched = createCall();
+
+/** For a caller that waited: in a microtask after it was admitted. */
+export function callAdmitted(admitted: unknown): unknown {
+  const waiter = admitted as Waiter & {readonly entrance: Holding};
+  const {entrance: holding, acquisition, task, args} = waiter;
+  let result: unknown;
+  try {
+    result = begin(holding, acquisition, task as AnyFunction, args as unknown[]);
+  } catch (error) {
+    fail(holding, acquisition, error);
+  }
+  if (mayBeThenable(result)) {
+    const {watched} = holding;
+    if (watched === undefined) return settleUnwatched(holding, acquisition, result);
+    const settle = createSettle();
+    watched.frame = settle;
+    return settle(holding, acquisition, result);
+  }
+  holding.release(acquisition);
+  return result;
+}
+
+/**
+ * Nothing but `await` is out of reach of those who replace promises; the function may still run.
+ */
+const createSettle = () =>
+  async function withLock(
+    holding: Holding,
+    acquisition: number,
+    promise: PromiseLike<unknown>,
+  ): Promise<unknown> {
+    let result: unknown;
+    try {
+      result = await promise;
+    } catch (error) {
+      fail(holding, acquisition, error);
+    }
+    holding.release(acquisition);
+    return result;
+  };
+
+const settleUnwatched = createSettle();
+
+function begin(holding: Holding, acquisition: number, fn: AnyFunction, args: unknown[]): unknown {
+  // Throws: somebody released the lock meanwhile.
+  if (!holding.isHeldBy(acquisition)) holding.release(acquisition);
+  // Spreading takes a tenth of an uncontended call, even of no arguments.
+  return args.length === 0 ? fn() : fn(...args);
+}
+
+function fail(holding: Holding, acquisition: number, error: unknown): never {
+  try {
+    holding.release(acquisition);
+  } catch {
+    // The lock was released before, or the caller's own store failed, too. The error of `fn` comes
+    // first.
+  }
+  throw error;
+}

@@ -1,0 +1,194 @@
+import {releasedUnderCallError, type LockDetails} from '../errors.js';
+import {READY, createMap, resolved, then} from '../intrinsics.js';
+import type {AbortSignalLike} from '../types.js';
+import {callAdmitted, callAtOnce, type AnyFunction} from './calls.js';
+import type {Entrance} from './entrance.js';
+import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
+import {waitWithin, type WaitLimits} from './limits.js';
+import {Waiter, type WaiterEntrance} from './waiter.js';
+import {watchGroup, watchWait, type WatchedAcquisition} from './watching.js';
+
+/** A group acquires its locks once. */
+const ACQUISITION = 1;
+
+/** One lock of a group. */
+interface Member {
+  readonly entrance: Entrance;
+  /** 0 while it is missing. */
+  acquisition: number;
+}
+
+/**
+ * The locks of one call that acquires several, all or none.
+ *
+ * It gets in the lines of all of them in one synchronous step. So any two groups stand in the same
+ * order in each line in which both are, and no group waits for one that came later: there is no
+ * circle of groups, in whatever order each names its locks.
+ */
+export class Group implements WaiterEntrance, Holding {
+  readonly lock: object;
+  readonly onAbandoned = undefined;
+  readonly watched: WatchedAcquisition | undefined;
+
+  readonly #members: Member[] = [];
+  #missing = 0;
+  /** Waits until none is missing. */
+  #waiter: Waiter | undefined;
+  readonly #cancellation = new Cancellation();
+
+  /** @param lock what the locks belong to */
+  constructor(lock: object) {
+    this.lock = lock;
+    this.watched = watchGroup(this);
+  }
+
+  /**
+   * Acquires those of the locks that are free. To be followed by `call` or `acquire` at once.
+   *
+   * @param findEntrance may find the same lock for several keys
+   */
+  gather<TKey>(keys: Iterable<TKey>, findEntrance: (key: TKey) => Entrance): void {
+    const seen = createMap<Entrance, true>();
+    try {
+      for (const key of keys) {
+        const entrance = findEntrance(key);
+        if (seen.get(entrance)) continue;
+        seen.set(entrance, true);
+        const acquisition = entrance.tryAcquire(this);
+        if (!acquisition) this.#missing++;
+        this.#members[this.#members.length] = {entrance, acquisition};
+      }
+    } catch (error) {
+      void then(READY, this.#recover);
+      throw error;
+    }
+  }
+
+  call(fn: AnyFunction, args: unknown[], limits: WaitLimits): Promise<unknown> {
+    try {
+      return this.#missing === 0
+        ? callAtOnce(this, ACQUISITION, fn, args)
+        : this.#wait(new Waiter(this, fn, args), limits, callAdmitted);
+    } catch (error) {
+      void then(READY, this.#recover);
+      throw error;
+    }
+  }
+
+  acquire(limits: WaitLimits): Promise<Guard> {
+    try {
+      return this.#missing === 0
+        ? resolved(guardOf(this, ACQUISITION))
+        : (this.#wait(new Waiter(this, GUARD), limits) as Promise<Guard>);
+    } catch (error) {
+      void then(READY, this.#recover);
+      throw error;
+    }
+  }
+
+  /** Gets in line for those that are missing. */
+  #wait(
+    waiter: Waiter,
+    limits: WaitLimits,
+    onAdmitted?: (admitted: unknown) => unknown,
+  ): Promise<unknown> {
+    this.#waiter = waiter;
+    // First, because it may throw.
+    const admission = waitWithin(waiter, limits);
+    for (const member of this.#members) if (!member.acquisition) this.#enqueue(member);
+    return watchWait(waiter, onAdmitted ? then(admission, onAdmitted) : admission);
+  }
+
+  #enqueue(member: Member): void {
+    const waiter = new Waiter(member.entrance, this);
+    const admission = member.entrance.enqueue(waiter, {signal: this.#cancellation});
+    const onAdmitted = () => {
+      member.acquisition = waiter.acquisition;
+      this.#missing--;
+      if (!this.#waiter?.isWaiting) this.#letGo();
+      else if (this.#missing === 0) this.#waiter.admit(ACQUISITION);
+    };
+    // Once it is cancelled, the waiter of the group tells why.
+    void then(admission, onAdmitted, () => undefined);
+  }
+
+  admitted(waiter: Waiter): unknown {
+    return waiter.task === GUARD ? guardOf(this, ACQUISITION) : waiter;
+  }
+
+  cancel(waiter: Waiter, failure: () => never): void {
+    waiter.refuse(failure);
+    this.#letGo();
+  }
+
+  /** After a step that was not finished. */
+  readonly #recover = (): void => {
+    const waiter = this.#waiter;
+    if (waiter) {
+      waiter.resolve = undefined;
+      waiter.tidy();
+    }
+    this.#letGo();
+  };
+
+  /** Leaves all lines, and releases what it has. */
+  #letGo(): void {
+    this.#cancellation.abort();
+    try {
+      this.release();
+    } catch {
+      // Somebody else may have released one, or the caller's own store may fail.
+    }
+  }
+
+  details(): LockDetails | undefined {
+    for (const {entrance, acquisition} of this.#members) {
+      if (!acquisition) return entrance.details();
+    }
+    return undefined;
+  }
+
+  isHeldBy(): boolean {
+    for (const {entrance, acquisition} of this.#members) {
+      if (!entrance.isHeldBy(acquisition)) return false;
+    }
+    return true;
+  }
+
+  /** Releases all that it has, whatever becomes of one of them. */
+  release(_acquisition = ACQUISITION, notHeldError = releasedUnderCallError): void {
+    const failures: unknown[] = [];
+    for (const {entrance, acquisition} of this.#members) {
+      if (!acquisition) continue;
+      try {
+        entrance.release(acquisition, notHeldError);
+      } catch (error) {
+        failures[failures.length] = error;
+        // The stack may have run out.
+        void then(READY, () => {
+          if (entrance.isHeldBy(acquisition)) entrance.release(acquisition);
+        });
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** The signal by which a group leaves its lines. */
+class Cancellation implements AbortSignalLike {
+  aborted = false;
+  #listener: (() => void) | undefined;
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  removeEventListener(): void {
+    this.#listener = undefined;
+  }
+
+  abort(): void {
+    this.aborted = true;
+    this.#listener?.();
+  }
+}

@@ -1,0 +1,67 @@
+import {LockTimeoutError, assertOptions, assertType} from '../errors.js';
+import type {AbortSignalLike, AcquireOptions} from '../types.js';
+import {abortReason, waitersWith} from './aborts.js';
+import {findDeadlines, type Deadlines} from './deadlines.js';
+import type {Waiter} from './waiter.js';
+import {watching} from './watching.js';
+
+/** What may end a wait. */
+export interface WaitLimits {
+  readonly deadlines?: Deadlines | undefined;
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+const NONE: WaitLimits = {};
+
+/**
+ * Those of a lock with this timeout.
+ *
+ * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time.
+ */
+export function createLimits(timeoutMilliseconds?: number): WaitLimits {
+  const deadlines = findDeadlines(timeoutMilliseconds);
+  return deadlines ? {deadlines} : NONE;
+}
+
+/**
+ * Those of a call with `options`.
+ *
+ * @param own those of the lock, for a call without a timeout
+ * @param usage how the call is written
+ * @throws `TypeError` or `RangeError` if the options are not valid, the signal's reason if it has
+ *   aborted
+ */
+export function limitsOf(
+  options: AcquireOptions | undefined,
+  own: WaitLimits,
+  usage: string,
+): WaitLimits {
+  if (options === undefined) return own;
+  assertOptions(options, usage, ['signal', 'timeoutMilliseconds']);
+  const {signal, timeoutMilliseconds} = options;
+  const {deadlines} = timeoutMilliseconds === undefined ? own : createLimits(timeoutMilliseconds);
+  if (signal !== undefined) assertUnaborted(signal);
+  return {deadlines, signal};
+}
+
+function assertUnaborted(signal: AbortSignalLike): void {
+  const {aborted, addEventListener, removeEventListener} = (signal as typeof signal | null) ?? {};
+  const expected = 'options.signal to be an AbortSignal';
+  assertType(aborted, 'boolean', expected, signal);
+  assertType(addEventListener, 'function', expected, signal);
+  assertType(removeEventListener, 'function', expected, signal);
+  if (aborted) throw abortReason(signal);
+}
+
+/**
+ * `waiter` begins to wait.
+ *
+ * @throws `LockTimeoutError` if it may not
+ */
+export function waitWithin(waiter: Waiter, {deadlines, signal}: WaitLimits): Promise<unknown> {
+  if (deadlines?.timeoutMilliseconds === 0) {
+    watching.watcher?.turnedAway(waiter.entrance);
+    throw new LockTimeoutError(0, waiter.entrance.details());
+  }
+  return waiter.wait(deadlines?.currentWaiters(), signal && waitersWith(signal));
+}
