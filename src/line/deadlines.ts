@@ -85,7 +85,7 @@ class TimerSource implements Source<Waiter> {
 }
 
 /** One timer does for all that were made or called with the same timeout, in a row. */
-let latest: Deadlines | undefined;
+const latest: {deadlines?: Deadlines} = {};
 
 /**
  * Those of a lock, or of a call, with this timeout; `undefined` without one.
@@ -98,8 +98,7 @@ export function findDeadlines(timeoutMilliseconds = Infinity): Deadlines | undef
     throw badValueError(RangeError, 'timeoutMilliseconds to be 0 or more', timeoutMilliseconds);
   }
   if (timeoutMilliseconds === Infinity) return undefined;
-  if (latest?.timeoutMilliseconds !== timeoutMilliseconds) {
-    latest = new Deadlines(timeoutMilliseconds);
-  }
-  return latest;
+  const {deadlines} = latest;
+  if (deadlines?.timeoutMilliseconds === timeoutMilliseconds) return deadlines;
+  return (latest.deadlines = new Deadlines(timeoutMilliseconds));
 }

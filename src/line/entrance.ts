@@ -5,7 +5,7 @@ import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
-import {watchWait, watching, type WatchedAcquisition} from './watching.js';
+import {tell, watchEndOfWait, watchWait, watching, type WatchedAcquisition} from './watching.js';
 
 /**
  * The way into a line through one lock object: who came through it, for how long they wait, and
@@ -24,6 +24,12 @@ export class Entrance implements WaiterEntrance, Holding {
 
   /** How many came in here and hold the lock or wait for it. */
   #callers = 0;
+
+  /**
+   * An acquisition whose call has failed since, because the stack ran out, and which is to be
+   * released. A field, because not even `then` can be called where the stack is full.
+   */
+  unclaimed = 0;
 
   /** The call of `pool()`. Nobody else comes in while it waits, or once no caller is left. */
   #closer: Waiter | undefined;
@@ -79,6 +85,7 @@ export class Entrance implements WaiterEntrance, Holding {
    */
   tryAcquire(group?: object): number {
     this.assertOpen();
+    if (this.unclaimed) this.releaseUnclaimed();
     // It counts as a caller before it is told of a death, because it may call `pool` then.
     this.#callers++;
     let acquisition = 0;
@@ -99,13 +106,15 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   tryAcquireGuard(): Guard | undefined {
-    if (this.line.holder) {
+    if (this.line.holder && !this.unclaimed) {
       this.assertOpen();
       return undefined;
     }
     // First: a stack that runs out must not leave the lock acquired without a guard.
     const guard = guardOf(this, this.line.acquisition + 1);
-    return this.tryAcquire() ? guard : undefined;
+    if (!this.tryAcquire()) return undefined;
+    if (this.watched) tell(this.watched, 'lasts');
+    return guard;
   }
 
   acquireGuard(limits?: WaitLimits): Promise<Guard> {
@@ -114,7 +123,8 @@ export class Entrance implements WaiterEntrance, Holding {
     try {
       return resolved(guard);
     } catch (error) {
-      void then(READY, guard.release);
+      this.unclaimed = this.line.acquisition;
+      void then(READY, () => this.releaseUnclaimed());
       throw error;
     }
   }
@@ -144,7 +154,7 @@ export class Entrance implements WaiterEntrance, Holding {
       const admission = waitWithin(waiter, limits);
       this.line.enqueue(waiter);
       const outcome = onAdmitted ? then(admission, onAdmitted) : admission;
-      return watching.watcher ? watchWait(waiter, outcome) : outcome;
+      return watching.watcher ? watchWait(waiter, admission, outcome) : outcome;
     } catch (error) {
       this.#callers--;
       // At once, lest it be admitted.
@@ -176,6 +186,7 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   cancel(waiter: Waiter, failure: () => never): void {
+    if (watching.watcher) watchEndOfWait(waiter);
     waiter.refuse(failure);
     if (waiter === this.#closer) {
       this.#closer = undefined;
@@ -199,7 +210,11 @@ export class Entrance implements WaiterEntrance, Holding {
   release(acquisition: number, notHeldError = releasedUnderCallError): void {
     if (!this.isHeldBy(acquisition)) throw notHeldError(this.naming());
     try {
-      if (this.watched) this.#endWatch(this.watched);
+      if (this.watched) {
+        const {watched} = this;
+        this.watched = undefined;
+        tell(watched, 'released');
+      }
       this.line.release();
     } finally {
       if (!this.isHeldBy(acquisition)) {
@@ -212,16 +227,13 @@ export class Entrance implements WaiterEntrance, Holding {
     }
   }
 
-  #admitCloser(): void {
-    if (this.#callers === 0) this.#closer?.admit(0);
+  releaseUnclaimed(): void {
+    if (this.isHeldBy(this.unclaimed)) this.release(this.unclaimed);
+    // Last: the stack may run out before.
+    this.unclaimed = 0;
   }
 
-  #endWatch(watched: WatchedAcquisition): void {
-    this.watched = undefined;
-    try {
-      watched.released();
-    } catch {
-      // As in `tryAcquire`.
-    }
+  #admitCloser(): void {
+    if (this.#callers === 0) this.#closer?.admit(0);
   }
 }

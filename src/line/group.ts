@@ -1,12 +1,12 @@
 import {releasedUnderCallError, type LockDetails} from '../errors.js';
 import {READY, createMap, resolved, then} from '../intrinsics.js';
 import type {AbortSignalLike} from '../types.js';
-import {callAdmitted, callAtOnce, type AnyFunction} from './calls.js';
+import {callAdmitted, callAtOnce, watchedCallAtOnce, type AnyFunction} from './calls.js';
 import type {Entrance} from './entrance.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type WaitLimits} from './limits.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
-import {watchGroup, watchWait, type WatchedAcquisition} from './watching.js';
+import {watchEndOfWait, watchGroup, watchWait, type WatchedAcquisition} from './watching.js';
 
 /** A group acquires its locks once. */
 const ACQUISITION = 1;
@@ -67,7 +67,7 @@ export class Group implements WaiterEntrance, Holding {
   call(fn: AnyFunction, args: unknown[], limits: WaitLimits): Promise<unknown> {
     try {
       return this.#missing === 0
-        ? callAtOnce(this, ACQUISITION, fn, args)
+        ? (this.watched ? watchedCallAtOnce(this.watched) : callAtOnce)(this, ACQUISITION, fn, args)
         : this.#wait(new Waiter(this, fn, args), limits, callAdmitted);
     } catch (error) {
       void then(READY, this.#recover);
@@ -96,7 +96,8 @@ export class Group implements WaiterEntrance, Holding {
     // First, because it may throw.
     const admission = waitWithin(waiter, limits);
     for (const member of this.#members) if (!member.acquisition) this.#enqueue(member);
-    return watchWait(waiter, onAdmitted ? then(admission, onAdmitted) : admission);
+    const outcome = onAdmitted ? then(admission, onAdmitted) : admission;
+    return watchWait(waiter, admission, outcome);
   }
 
   #enqueue(member: Member): void {
@@ -117,6 +118,7 @@ export class Group implements WaiterEntrance, Holding {
   }
 
   cancel(waiter: Waiter, failure: () => never): void {
+    watchEndOfWait(waiter);
     waiter.refuse(failure);
     this.#letGo();
   }

@@ -2,12 +2,19 @@ import {pooledError} from '../errors.js';
 import {READY, resolved, then} from '../intrinsics.js';
 import type {AbortSignalLike, AcquireOptions, Lock, LockGuard} from '../types.js';
 import {abortReason} from './aborts.js';
-import {callAdmitted, callAtOnce, takeOptions, type AnyFunction} from './calls.js';
+import {
+  callAdmitted,
+  callAtOnce,
+  takeOptions,
+  watchedCallAtOnce,
+  type AnyFunction,
+} from './calls.js';
 import {Entrance} from './entrance.js';
 import {limitsOf, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
 import {Waiter} from './waiter.js';
+import {tell} from './watching.js';
 
 /**
  * A lock object: the methods that every lock of this package has, over a line.
@@ -51,16 +58,19 @@ export class LineLock implements Lock {
       acquisition = entrance.tryAcquire();
       // Both ways keep the caller's async context: `await` by itself, `then` because it is called
       // here.
+      if (acquisition && entrance.watched) {
+        return watchedCallAtOnce(entrance.watched)(entrance, acquisition, fn as AnyFunction, args);
+      }
       return acquisition
         ? callAtOnce(entrance, acquisition, fn as AnyFunction, args)
         : entrance.enqueue(new Waiter(entrance, fn, args), limits, callAdmitted);
     } catch (error) {
-      // In variables of this block, which cost nothing to those who do not get here. And nothing
+      // In a variable of this block, which costs nothing to those who do not get here. And nothing
       // is called here that needs room on a stack that may have run out.
       const entered = entrance;
-      const taken = acquisition;
+      if (entered && acquisition) entered.unclaimed = acquisition;
       return then<undefined, never>(READY, () => {
-        if (taken) entered?.release(taken);
+        entered?.releaseUnclaimed();
         throw error;
       });
     }
@@ -74,13 +84,15 @@ export class LineLock implements Lock {
     try {
       entrance = unproxied<LineLock>(this).#entrance;
       acquisition = entrance.tryAcquire();
-      return acquisition ? resolved(task) : entrance.enqueue(new Waiter(entrance, task));
+      if (!acquisition) return entrance.enqueue(new Waiter(entrance, task));
+      if (entrance.watched) tell(entrance.watched, 'lasts');
+      return resolved(task);
     } catch (error) {
       // As in `withLock`.
       const entered = entrance;
-      const taken = acquisition;
+      if (entered && acquisition) entered.unclaimed = acquisition;
       return then<undefined, never>(READY, () => {
-        if (taken) entered?.release(taken);
+        entered?.releaseUnclaimed();
         throw error;
       });
     }

@@ -3,6 +3,8 @@ import type {Waiter, WaiterEntrance} from './waiter.js';
 
 /** What a watcher knows of one acquisition. */
 export interface WatchedAcquisition {
+  /** It lasts until somebody releases it, and not as long as a function of `withLock`. */
+  lasts(): void;
   /** It is about to be over. */
   released(): void;
   /**
@@ -20,8 +22,15 @@ export interface Watcher {
     waiter: Waiter | undefined,
     group: object | undefined,
   ): WatchedAcquisition;
-  /** A caller waits. @returns what to give it instead of `outcome`, which it settles as */
-  waits(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown>;
+  /**
+   * A caller waits.
+   *
+   * @param admission settles when it no longer does
+   * @returns what to give it instead of `outcome`, which it settles as
+   */
+  waits(waiter: Waiter, admission: Promise<unknown>, outcome: Promise<unknown>): Promise<unknown>;
+  /** The wait of a caller is about to be ended. */
+  givesUp(waiter: Waiter): void;
   /** A caller did not want to wait. */
   turnedAway(entrance: WaiterEntrance): void;
   /** A call for several locks begins, which gets in their lines as `group`. */
@@ -47,14 +56,26 @@ const existing = place[NAME];
 export const watching: Watching = existing ?? {watcher: undefined};
 if (!existing) Reflect.set(place, NAME, watching);
 
-// A watcher that throws changes nothing.
+// What a watcher throws changes nothing.
 
 /** @returns what to give the caller of `waiter` instead of `outcome` */
-export function watchWait(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown> {
+export function watchWait(
+  waiter: Waiter,
+  admission: Promise<unknown>,
+  outcome: Promise<unknown>,
+): Promise<unknown> {
   try {
-    return watching.watcher?.waits(waiter, outcome) ?? outcome;
+    return watching.watcher?.waits(waiter, admission, outcome) ?? outcome;
   } catch {
     return outcome;
+  }
+}
+
+export function watchEndOfWait(waiter: Waiter): void {
+  try {
+    watching.watcher?.givesUp(waiter);
+  } catch {
+    // As above.
   }
 }
 
@@ -63,5 +84,14 @@ export function watchGroup(group: object): WatchedAcquisition | undefined {
     return watching.watcher?.gathers(group);
   } catch {
     return undefined;
+  }
+}
+
+/** Tells the watcher of an acquisition something about it. */
+export function tell(watched: WatchedAcquisition, what: 'lasts' | 'released'): void {
+  try {
+    watched[what]();
+  } catch {
+    // As above.
   }
 }

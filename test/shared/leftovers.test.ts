@@ -129,7 +129,7 @@ test('ten thousand locks whose objects are gone leave nothing behind', async (t)
         }
       };
       await round(100);
-      const lines = globalThis[Object.getOwnPropertySymbols(globalThis).find((symbol) => String(symbol).includes('@databases/lock'))].byId;
+      const lines = globalThis[Object.getOwnPropertySymbols(globalThis).find((symbol) => String(symbol).includes('@databases/lock/shared'))].byId;
       const settle = async () => {
         for (let n = 0; n < 50 && lines.size > 0; n++) {
           gc();
