@@ -14,7 +14,13 @@ module.exports = {
       'one-thread-alone',
       'The main entry runs wherever JavaScript does.',
       {path: '^src/(inProcess/|index)'},
-      {path: '^src/shared/|^node:', pathNot: '^src/(line/|inProcess/)'},
+      {path: '^src/(shared|debug)/|^node:'},
+    ),
+    error(
+      'nobody-needs-a-watcher',
+      'Only the place where a watcher hooks in is part of the locks.',
+      {path: '^src/', pathNot: '^src/debug/'},
+      {path: '^src/debug/'},
     ),
     error(
       'memory-knows-no-runtime',

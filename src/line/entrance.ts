@@ -154,7 +154,7 @@ export class Entrance implements WaiterEntrance, Holding {
       const admission = waitWithin(waiter, limits);
       this.line.enqueue(waiter);
       const outcome = onAdmitted ? then(admission, onAdmitted) : admission;
-      return watching.watcher ? watchWait(waiter, admission, outcome) : outcome;
+      return watching.watcher ? watchWait(waiter, outcome) : outcome;
     } catch (error) {
       this.#callers--;
       // At once, lest it be admitted.

@@ -6,7 +6,7 @@ import type {Entrance} from './entrance.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type WaitLimits} from './limits.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
-import {watchEndOfWait, watchGroup, watchWait, type WatchedAcquisition} from './watching.js';
+import {tell, watchEndOfWait, watchGroup, watchWait, type WatchedAcquisition} from './watching.js';
 
 /** A group acquires its locks once. */
 const ACQUISITION = 1;
@@ -77,6 +77,7 @@ export class Group implements WaiterEntrance, Holding {
 
   acquire(limits: WaitLimits): Promise<Guard> {
     try {
+      if (this.watched) tell(this.watched, 'lasts');
       return this.#missing === 0
         ? resolved(guardOf(this, ACQUISITION))
         : (this.#wait(new Waiter(this, GUARD), limits) as Promise<Guard>);
@@ -97,7 +98,7 @@ export class Group implements WaiterEntrance, Holding {
     const admission = waitWithin(waiter, limits);
     for (const member of this.#members) if (!member.acquisition) this.#enqueue(member);
     const outcome = onAdmitted ? then(admission, onAdmitted) : admission;
-    return watchWait(waiter, admission, outcome);
+    return watchWait(waiter, outcome);
   }
 
   #enqueue(member: Member): void {

@@ -1,4 +1,5 @@
 /** Where `@databases/lock/debug` hooks in. Nothing happens here while nobody watches. */
+import type {Line} from './protocol.js';
 import type {Waiter, WaiterEntrance} from './waiter.js';
 
 /** What a watcher knows of one acquisition. */
@@ -14,21 +15,22 @@ export interface WatchedAcquisition {
   frame: ((...args: never[]) => unknown) | undefined;
 }
 
+/** The way into the line of one lock. */
+export interface WatchedEntrance extends WaiterEntrance {
+  readonly name: string | undefined;
+  readonly line: Line;
+}
+
 /** What it throws is ignored, and changes nothing. */
 export interface Watcher {
   /** A caller has the lock, after a wait if it has a `waiter`. `group` is of a call for several. */
   acquired(
-    entrance: WaiterEntrance,
+    entrance: WatchedEntrance,
     waiter: Waiter | undefined,
     group: object | undefined,
   ): WatchedAcquisition;
-  /**
-   * A caller waits.
-   *
-   * @param admission settles when it no longer does
-   * @returns what to give it instead of `outcome`, which it settles as
-   */
-  waits(waiter: Waiter, admission: Promise<unknown>, outcome: Promise<unknown>): Promise<unknown>;
+  /** A caller waits. @returns what to give it instead of `outcome`, which it settles as */
+  waits(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown>;
   /** The wait of a caller is about to be ended. */
   givesUp(waiter: Waiter): void;
   /** A caller did not want to wait. */
@@ -59,13 +61,9 @@ if (!existing) Reflect.set(place, NAME, watching);
 // What a watcher throws changes nothing.
 
 /** @returns what to give the caller of `waiter` instead of `outcome` */
-export function watchWait(
-  waiter: Waiter,
-  admission: Promise<unknown>,
-  outcome: Promise<unknown>,
-): Promise<unknown> {
+export function watchWait(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown> {
   try {
-    return watching.watcher?.waits(waiter, admission, outcome) ?? outcome;
+    return watching.watcher?.waits(waiter, outcome) ?? outcome;
   } catch {
     return outcome;
   }

@@ -1,0 +1,115 @@
+/** Where a call was made, and who waits for it, as the engine's stack traces tell. */
+
+/** What was captured; formatted when it is read. */
+export interface Captured {
+  readonly stack?: string;
+}
+
+/** Enough for the callers of a call. */
+const CALL_FRAMES = 16;
+/** Enough for a chain of functions that await each other. */
+const CHAIN_FRAMES = 200;
+
+function captureFrames(frames: number): Captured {
+  const captured = {};
+  const {stackTraceLimit} = Error;
+  Error.stackTraceLimit = frames;
+  Error.captureStackTrace(captured);
+  Error.stackTraceLimit = stackTraceLimit;
+  return captured;
+}
+
+export const captureCall = (): Captured => captureFrames(CALL_FRAMES);
+
+/** To be called by an asynchronous function: of those who await it, and of those who await them. */
+export const captureChain = (): string => String(captureFrames(CHAIN_FRAMES).stack);
+
+/** A place in a function. */
+export interface Site {
+  /** The same for all places of one function. */
+  readonly within: string;
+  readonly position: string;
+  /** As in a stack trace. */
+  readonly frame: string;
+}
+
+/** The same as `captureChain`, for comparing functions and places in them. */
+export function captureSites(): Site[] {
+  const {prepareStackTrace} = Error;
+  Error.prepareStackTrace = (_error, callSites) => callSites.map(siteOf);
+  const sites: unknown = captureFrames(CHAIN_FRAMES).stack;
+  Error.prepareStackTrace = prepareStackTrace;
+  return Array.isArray(sites) ? (sites as Site[]) : [];
+}
+
+/** Where the caller's own code called. */
+export function captureCallSite(): Site | undefined {
+  const sites = captureSites();
+  return sites[countOwn(sites.map(({frame}) => frame))];
+}
+
+function siteOf(callSite: NodeJS.CallSite): Site {
+  const {file, position, begin} = placesOf(callSite);
+  return {
+    within: `${file} ${begin}`,
+    position: `${file} ${position}`,
+    frame: `at ${callSite.getFunctionName() ?? ''} (${file}:${position})`,
+  };
+}
+
+function placesOf(callSite: NodeJS.CallSite) {
+  const {getEnclosingLineNumber, getEnclosingColumnNumber} = callSite as Partial<typeof callSite>;
+  return {
+    file: callSite.getFileName() ?? '',
+    position: `${callSite.getLineNumber()}:${callSite.getColumnNumber()}`,
+    begin: `${getEnclosingLineNumber?.call(callSite)}:${getEnclosingColumnNumber?.call(callSite)}`,
+  };
+}
+
+/** A file of this package, found among the frames at the top. */
+const OWN_FILE = /((?:[a-z]+:\/\/)?[^\s()]*[\\/])line[\\/](?:entrance|watching)\.[cm]?[jt]s:\d+/;
+/** One of its methods, for programs that are bundled into one file. */
+const OWN_METHOD = /at (?:[\w$]+\.)?(?:withLocks?|acquireLock|acquire(?:All)?|tryAcquire) \(/;
+/** It has at most so many frames at the top. */
+const OWN_FRAMES = 16;
+
+/** Tells the frames of this package, or `undefined` where they are in one file with all others. */
+function findOwn(frames: readonly string[]): ((frame: string) => boolean) | undefined {
+  const root = OWN_FILE.exec(frames.slice(0, OWN_FRAMES).join('\n'))?.[1];
+  if (root === undefined) return undefined;
+  const folders = ['line', 'inProcess', 'shared', 'debug'].map((folder) => root + folder);
+  return (frame) => folders.some((folder) => frame.includes(folder));
+}
+
+/** How many frames at the top are of this package. */
+function countOwn(frames: readonly string[]): number {
+  const isOwn = findOwn(frames);
+  if (isOwn) {
+    const first = frames.findIndex((frame) => !isOwn(frame));
+    return first < 0 ? frames.length : first;
+  }
+  const top = frames.slice(0, OWN_FRAMES);
+  let own = top.findIndex((frame) => OWN_METHOD.test(frame)) + 1;
+  // A method of locks by key calls that of a lock, with a function or two in between.
+  while (own > 0) {
+    const next = top.slice(own, own + 3).findIndex((frame) => OWN_METHOD.test(frame));
+    if (next < 0) break;
+    own += next + 1;
+  }
+  return own;
+}
+
+/** The frames of the caller's own code, and of what called that. */
+export function callersFrames(captured: Captured | undefined): string[] {
+  if (!captured) return [];
+  const frames = String(captured.stack)
+    .split('\n')
+    .filter((line) => /^\s+at (?!.*\(?node:internal)/.test(line))
+    .map((line) => line.trim());
+  const isOwn = findOwn(frames) ?? (() => false);
+  return frames.slice(countOwn(frames)).filter((frame) => !isOwn(frame));
+}
+
+/** Where the call was made, as `function (file:line:column)`. */
+export const placeOf = (frames: readonly string[]): string | undefined =>
+  frames[0]?.replace(/^at (async )?/, '');

@@ -1,0 +1,479 @@
+import {AsyncLocalStorage} from 'node:async_hooks';
+import {outside} from '../intrinsics.js';
+import type {Line} from '../line/protocol.js';
+import type {Waiter, WaiterEntrance} from '../line/waiter.js';
+import {watching, type WatchedEntrance, type Watcher} from '../line/watching.js';
+import {channels, type LockMessage} from './channels.js';
+import {hostTimers, now} from './clock.js';
+import {findCircles} from './deadlocks.js';
+import {Acquisition, GroupHolder, Holder, Wait, type Chain, type Mark} from './records.js';
+import {
+  reportCircle,
+  reportExit,
+  reportHeld,
+  reportWaiting,
+  stateOfAcquisition,
+  stateOfWait,
+  type LockReport,
+  type LockState,
+} from './reports.js';
+import {captureCall, captureCallSite, type Captured} from './stacks.js';
+
+/** Whom to tell of what. */
+export interface Reporter {
+  readonly heldMilliseconds: number;
+  readonly waitingMilliseconds: number;
+  readonly stacks: boolean;
+  readonly onReport: (report: LockReport) => void;
+  /** What it has been told of. */
+  readonly told: WeakSet<object>;
+  /** When it was last told of somebody who waits in a line. */
+  readonly toldOfLine: WeakMap<Line, number>;
+}
+
+/** So many chains are looked at before other work of the thread has its turn. */
+const PROBES = 100;
+
+/** A call that nobody was seen to await is looked at again when it has waited twice as long. */
+const FIRST_PROBE_AGAIN_MILLISECONDS = 10;
+
+/** How often it is looked whether something takes too long. */
+const SWEEP_MILLISECONDS = {least: 10, most: 500, perLimit: 1 / 8};
+
+/** The names of frames, while chains are looked at. */
+const NUMBERED = /withLock \[(\d+)\]/;
+
+/** Of a call that gave up. */
+const GONE = Object.assign(new Holder(undefined), {isOver: true});
+
+/** All locks of this thread: who holds them, and who waits. */
+export class LockWatch implements Watcher {
+  readonly #reporters: Reporter[] = [];
+  #captures = false;
+  #sweeping: NodeJS.Timeout | undefined;
+  #probing: NodeJS.Timeout | undefined;
+
+  /** The oldest and the newest of those that are held. */
+  #oldest: Acquisition | undefined;
+  #newest: Acquisition | undefined;
+  /** Those who wait, in the order in which they came. */
+  readonly #waits = new Map<Waiter, Wait>();
+  readonly #groups = new WeakMap<object, GroupHolder>();
+  readonly #contexts = new AsyncLocalStorage<Mark | undefined>();
+
+  #isChecking = false;
+  #isCheckDue = false;
+  #isCheckScheduled = false;
+
+  // Reporters
+
+  add(reporter: Reporter): void {
+    this.#reporters.push(reporter);
+    this.#onReportersChange();
+  }
+
+  remove(reporter: Reporter): void {
+    const place = this.#reporters.indexOf(reporter);
+    if (place >= 0) this.#reporters.splice(place, 1);
+    this.#onReportersChange();
+  }
+
+  #onReportersChange(): void {
+    this.#captures = this.#reporters.some(({stacks}) => stacks);
+    hostTimers.clearInterval(this.#sweeping);
+    hostTimers.clearTimeout(this.#probing);
+    const isWatched = this.#reporters.length > 0;
+    watching.watcher = isWatched ? this : undefined;
+    if (!isWatched) {
+      // What happens from now on is not seen.
+      for (const wait of this.#waits.values()) wait.end();
+      this.#waits.clear();
+      this.#oldest = this.#newest = undefined;
+      return;
+    }
+    const limits = this.#reporters.flatMap((each) => [
+      each.heldMilliseconds,
+      each.waitingMilliseconds,
+    ]);
+    const {least, most, perLimit} = SWEEP_MILLISECONDS;
+    const interval = Math.max(least, Math.min(Math.min(...limits) * perLimit, most));
+    this.#sweeping = outside(() => hostTimers.setInterval(() => this.#sweep(), interval)).unref();
+  }
+
+  #report(subject: object, report: () => LockReport, isFor: (reporter: Reporter) => boolean): void {
+    let made: LockReport | undefined;
+    for (const reporter of [...this.#reporters]) {
+      if (reporter.told.has(subject) || !isFor(reporter)) continue;
+      reporter.told.add(subject);
+      made ??= report();
+      try {
+        reporter.onReport(made);
+      } catch (error) {
+        hostTimers.setImmediate(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  // What happens in the lines
+
+  acquired(entrance: WatchedEntrance, waiter?: Waiter, group?: object): Acquisition {
+    const wait = waiter && this.#waits.get(waiter);
+    const party = wait?.group ?? this.#groupOf(group ?? waiter?.task);
+    const call = wait ? wait.call : party ? party.call : this.#capture();
+    const {acquire, release} = channels;
+    const isTimed = this.#captures || release.hasSubscribers;
+    const since = isTimed ? now() : undefined;
+    const acquisition = new Acquisition(this, entrance, party, call, since);
+    this.#append(acquisition);
+    if (party) {
+      party.held++;
+      // It may hold from now on what somebody in a circle waits for.
+      this.#checkSoon();
+    }
+    if (wait) {
+      this.#endWait(wait);
+      if (wait.mark) {
+        wait.mark.holder = acquisition;
+        acquisition.site = wait.site;
+      }
+    }
+    if (acquire.hasSubscribers) {
+      const waitedMilliseconds = wait ? now() - wait.since : 0;
+      acquire.publish({...this.#identify(entrance), waitedMilliseconds});
+    }
+    return acquisition;
+  }
+
+  gathers(group: object): GroupHolder {
+    const holder = new GroupHolder(this.#capture(), (each) => {
+      this.onLasts(each);
+    });
+    this.#groups.set(group, holder);
+    return holder;
+  }
+
+  waits(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown> {
+    if (!waiter.isWaiting) return outcome;
+    const whole = this.#groupOf(waiter.entrance);
+    const part = this.#groupOf(waiter.task);
+    const wait = new Wait({
+      waiter,
+      entrance: whole ? undefined : (waiter.entrance as WatchedEntrance),
+      group: whole ?? part,
+      call: (whole ?? part)?.call ?? this.#capture(),
+      since: now(),
+      context: this.#captures ? this.#contexts.getStore() : undefined,
+    });
+    this.#waits.set(waiter, wait);
+    if (channels.wait.hasSubscribers && !whole)
+      channels.wait.publish(this.#identify(wait.entrance));
+    if (part) {
+      wait.awaiters.set(part, 'proved');
+      return outcome;
+    }
+    this.#checkSoon();
+    if (this.#captures) wait.site = captureCallSite();
+    const isLasting = waiter.args === undefined;
+    if (isLasting && !whole && this.#captures) wait.mark = this.#enter(undefined);
+    return wait.answer(outcome, (error) => {
+      if (wait.hasGivenUp) this.#publishEnd(wait, error);
+    });
+  }
+
+  givesUp(waiter: Waiter): void {
+    const wait = this.#waits.get(waiter);
+    if (!wait) return;
+    wait.hasGivenUp = true;
+    if (wait.mark) wait.mark.holder = GONE;
+    if (wait.entrance === undefined && wait.group) wait.group.isOver = true;
+    this.#endWait(wait);
+  }
+
+  turnedAway(entrance: WaiterEntrance): void {
+    const group = this.#groupOf(entrance);
+    if (group) group.isOver = true;
+    const {timeout} = channels;
+    if (timeout.hasSubscribers) {
+      timeout.publish({...this.#identify(entrance), waitedMilliseconds: 0});
+    }
+  }
+
+  abandoned(entrance: WaiterEntrance, threadId: number): void {
+    const {abandon} = channels;
+    if (abandon.hasSubscribers) abandon.publish({...this.#identify(entrance), threadId});
+  }
+
+  /** `holder` was got by `acquire` or the like. */
+  onLasts(holder: Holder): void {
+    if (!this.#captures) return;
+    this.#enter(holder);
+    holder.site = captureCallSite();
+  }
+
+  onReleased(acquisition: Acquisition): void {
+    this.#remove(acquisition);
+    const {group, since} = acquisition;
+    if (group && --group.held === 0) group.isOver = true;
+    const {release} = channels;
+    if (since === undefined && !release.hasSubscribers) return;
+    const heldMilliseconds = since === undefined ? undefined : now() - since;
+    if (release.hasSubscribers) {
+      release.publish({...this.#identify(acquisition.entrance), heldMilliseconds});
+    }
+    // The thread may have computed all the time, and nobody have looked.
+    this.#reportHeld(acquisition, heldMilliseconds ?? 0);
+  }
+
+  #publishEnd(wait: Wait, error: unknown): void {
+    const isTimeout = (error as {code?: unknown} | undefined)?.code === 'ERR_LOCK_TIMEOUT';
+    const ended = isTimeout ? channels.timeout : channels.abort;
+    if (!ended.hasSubscribers) return;
+    const waitedMilliseconds = now() - wait.since;
+    ended.publish({...this.#identify(wait.waiter.entrance), waitedMilliseconds});
+  }
+
+  #endWait(wait: Wait): void {
+    this.#waits.delete(wait.waiter);
+    wait.end();
+  }
+
+  #capture(): Captured | undefined {
+    return this.#captures ? captureCall() : undefined;
+  }
+
+  #groupOf(group: unknown): GroupHolder | undefined {
+    return typeof group === 'object' && group !== null ? this.#groups.get(group) : undefined;
+  }
+
+  #identify(entrance: WaiterEntrance | undefined): LockMessage {
+    const {lockName, key} = entrance?.details() ?? {};
+    return {lock: lockName, key};
+  }
+
+  // The list of those that are held
+
+  #append(acquisition: Acquisition): void {
+    const previous = this.#newest;
+    acquisition.previous = previous;
+    if (previous) previous.next = acquisition;
+    else this.#oldest = acquisition;
+    this.#newest = acquisition;
+  }
+
+  #remove(acquisition: Acquisition): void {
+    const {previous, next} = acquisition;
+    if (previous) previous.next = next;
+    else if (this.#oldest === acquisition) this.#oldest = next;
+    if (next) next.previous = previous;
+    else if (this.#newest === acquisition) this.#newest = previous;
+  }
+
+  *#held(): Generator<Acquisition> {
+    for (let each = this.#oldest; each; each = each.next) yield each;
+  }
+
+  // Async contexts
+
+  /** From here on, the caller's async context is that of one who holds, or is to hold, a lock. */
+  #enter(holder: Holder | undefined): Mark {
+    const mark: Mark = {holder, parent: heldIn(this.#contexts.getStore())};
+    this.#contexts.enterWith(mark);
+    return mark;
+  }
+
+  // Circles
+
+  /** As soon as the callers have had time to await what they were given. */
+  #checkSoon(): void {
+    this.#isCheckDue = true;
+    this.#scheduleCheck();
+  }
+
+  #scheduleCheck(): void {
+    if (!this.#isCheckDue || this.#isCheckScheduled || this.#isChecking) return;
+    this.#isCheckScheduled = true;
+    outside(() => hostTimers.setImmediate(() => void this.#check()));
+  }
+
+  async #check(): Promise<void> {
+    this.#isCheckScheduled = false;
+    this.#isCheckDue = false;
+    this.#isChecking = true;
+    try {
+      await this.#probe();
+      this.#reportCircles();
+    } catch (error) {
+      process.emitWarning(error as Error);
+    }
+    this.#isChecking = false;
+    this.#scheduleCheck();
+  }
+
+  /** Finds out who waits for the calls that wait. */
+  async #probe(): Promise<void> {
+    const time = now();
+    const due: Wait[] = [];
+    let nextAt = Infinity;
+    for (const wait of this.#waits.values()) {
+      if (wait.awaiters.size > 0) continue;
+      if (wait.probeAt > time) {
+        nextAt = Math.min(nextAt, wait.probeAt);
+        continue;
+      }
+      if (due.length === PROBES) {
+        this.#isCheckDue = true;
+        break;
+      }
+      due.push(wait);
+      const age = time - wait.since;
+      wait.probeAt = time + Math.max(age, FIRST_PROBE_AGAIN_MILLISECONDS);
+      nextAt = Math.min(nextAt, wait.probeAt);
+    }
+    hostTimers.clearTimeout(this.#probing);
+    if (nextAt < Infinity) {
+      this.#probing = hostTimers.setTimeout(() => this.#checkSoon(), nextAt - time).unref();
+    }
+    if (due.length === 0) return;
+    const numbered = new Map<string, Holder>();
+    for (const {holder} of this.#held()) {
+      if (!holder.frame) continue;
+      const number = String(numbered.size);
+      rename(holder.frame, `withLock [${number}]`);
+      numbered.set(number, holder);
+    }
+    for (const [wait, probe] of due.map((each) => [each, each.probe()] as const)) {
+      const chain = await probe;
+      if (chain) this.#findAwaiters(wait, chain, numbered);
+    }
+    for (const {frame} of numbered.values()) if (frame) rename(frame, 'withLock');
+  }
+
+  #findAwaiters(wait: Wait, chain: Chain, numbered: ReadonlyMap<string, Holder>): void {
+    for (const line of chain.text.split('\n')) {
+      // Whoever waits for any of several may go on without this one.
+      if (line.includes('Promise.any')) return;
+      const number = NUMBERED.exec(line)?.[1];
+      const holder = number === undefined ? undefined : numbered.get(number);
+      if (holder) wait.awaiters.set(holder, 'proved');
+    }
+    for (let mark = heldIn(wait.context); mark; mark = heldIn(mark.parent)) {
+      const site = mark.holder?.site;
+      if (!mark.holder || !site || site.position === wait.site?.position) continue;
+      if (chain.sites.some(({within}) => within === site.within)) {
+        if (!wait.awaiters.has(mark.holder)) wait.awaiters.set(mark.holder, 'likely');
+      }
+    }
+  }
+
+  #reportCircles(): void {
+    const awaited = [...this.#waits.values()].filter(({awaiters}) => awaiters.size > 0);
+    for (const circle of findCircles(awaited)) {
+      // It is one circle, whichever of its calls is told of.
+      const {wait} = circle.reduce((a, b) => (a.wait.since > b.wait.since ? a : b));
+      this.#report(
+        // Not the call itself: that it waits for too long is another report.
+        wait.awaiters,
+        () => reportCircle(circle, holderOf),
+        () => true,
+      );
+    }
+  }
+
+  // What takes too long
+
+  #sweep(): void {
+    const time = now();
+    for (const acquisition of this.#held()) {
+      acquisition.since ??= time;
+      this.#reportHeld(acquisition, time - acquisition.since);
+    }
+    for (const wait of this.#waits.values()) {
+      // Its end was not told where the stack had run out.
+      if (wait.waiter.isWaiting) this.#reportWaiting(wait, time - wait.since);
+      else this.#endWait(wait);
+    }
+  }
+
+  #reportHeld(acquisition: Acquisition, milliseconds: number): void {
+    this.#report(
+      acquisition,
+      () => reportHeld(acquisition, this.#waitsIn(acquisition.entrance)),
+      ({heldMilliseconds}) => milliseconds > heldMilliseconds,
+    );
+  }
+
+  /** One report tells of all who wait in a line. */
+  #reportWaiting(wait: Wait, milliseconds: number): void {
+    const {entrance} = wait;
+    if (!entrance) return;
+    const {line} = entrance;
+    const time = now();
+    this.#report(
+      wait,
+      () => reportWaiting(wait, entrance, holderOf(wait), this.#behind(wait, entrance)),
+      ({waitingMilliseconds, told, toldOfLine}) => {
+        if (milliseconds <= waitingMilliseconds) return false;
+        if (time - (toldOfLine.get(line) ?? -Infinity) < waitingMilliseconds) return false;
+        toldOfLine.set(line, time);
+        for (const other of this.#behind(wait, entrance)) told.add(other);
+        return true;
+      },
+    );
+  }
+
+  #waitsIn({line}: WatchedEntrance): Wait[] {
+    return [...this.#waits.values()].filter(({entrance}) => entrance?.line === line);
+  }
+
+  #behind(wait: Wait, entrance: WatchedEntrance): Wait[] {
+    const waits = this.#waitsIn(entrance);
+    return waits.slice(waits.indexOf(wait) + 1);
+  }
+
+  // Everything
+
+  /** What is held and awaited now. */
+  snapshot(): LockState[] {
+    const held = [...this.#held()].map(stateOfAcquisition);
+    const waiting = [...this.#waits.values()].flatMap((wait) =>
+      wait.entrance ? [stateOfWait(wait, wait.entrance)] : [],
+    );
+    return [...held, ...waiting];
+  }
+
+  /** The process ends, and nobody will ever get what they wait for. */
+  reportExit(): void {
+    const waits = [...this.#waits.values()];
+    if (waits.length === 0) return;
+    this.#report(
+      waits,
+      () => reportExit(waits, holderOf),
+      () => true,
+    );
+  }
+}
+
+/** The acquisition of the lock that `wait` waits for, if it is one of this watch. */
+function holderOf({entrance}: Wait): Acquisition | undefined {
+  const watched = entrance?.line.holder?.watched;
+  return watched instanceof Acquisition ? watched : undefined;
+}
+
+function rename(frame: object, name: string): void {
+  Object.defineProperty(frame, 'name', {value: name, configurable: true});
+}
+
+const skipOver = (mark: Mark | undefined): Mark | undefined => {
+  let each = mark;
+  while (each?.holder?.isOver) each = each.parent;
+  return each;
+};
+
+/** The newest mark of one who still holds, or waits. Forgets the others, which may be many. */
+function heldIn(mark: Mark | undefined): Mark | undefined {
+  const newest = skipOver(mark);
+  for (let each = newest; each; each = each.parent) each.parent = skipOver(each.parent);
+  return newest;
+}
