@@ -649,6 +649,24 @@ for (const [way, call] of Object.entries(WAYS)) {
     });
   }
 
+  test(`a call of ${way} that fails at once leaves the keys that are free to whoever asks next`, async (t) => {
+    const store = new TestStore();
+    const locks = createLocksByKey<string>({store});
+    const holder = locks.tryAcquire('b');
+    const isTaken = () => ['a', 'b', 'c'].map((key) => locks.isLocked(key));
+    const refused = call(locks, ['a', 'b', 'c'], {timeoutMilliseconds: 0});
+    t.deepEqual(isTaken(), [false, true, false]);
+    const atOnce = call(locks, ['c', 'a'], {timeoutMilliseconds: 0});
+    await t.throwsAsync(refused, timedOut);
+    t.is(await atOnce, 'entered');
+    store.failLater('set', 1);
+    const failed = call(locks, ['a', 'c', 'd']);
+    t.deepEqual(isTaken(), [false, true, false]);
+    await t.throwsAsync(failed, {message: 'The store failed to set'});
+    holder?.release();
+    assertUnused(t, locks, ['a', 'b', 'c', 'd']);
+  });
+
   test(`a call of ${way} that got some of its keys while it waited gives them back when it is aborted`, async (t) => {
     const locks = createLocksByKey<string>();
     const holders = ['a', 'b', 'c'].map((key) => locks.tryAcquire(key));
