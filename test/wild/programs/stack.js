@@ -124,6 +124,8 @@ const KINDS = {
       acquireLock: (task) => locks.acquireLock('key', task),
       releaseLock: () => locks.releaseLock('key'),
       acquire: () => locks.acquireAll(keys),
+      // The others are free: a call for all of them has them while it gets in line for this one.
+      acquireToBlock: () => locks.acquire('third'),
       tryAcquire: () => locks.tryAcquire('another'),
       get isLocked() {
         return locks.size !== 0;
@@ -187,7 +189,7 @@ const tryAcquire = async (lock, locals) => {
 
 /** Calls that return a promise, while the lock is free or held: each ends, and whoever got the lock can release it. */
 const acquire = (how, isHeld) => async (lock, locals) => {
-  const holder = isHeld ? await lock.acquire() : undefined;
+  const holder = isHeld ? await (lock.acquireToBlock ?? lock.acquire).call(lock) : undefined;
   let entered = 0;
   const section = () => {
     entered++;
