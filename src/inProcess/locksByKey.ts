@@ -132,8 +132,11 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
     if (typeof keys === 'string' || typeof iterator !== 'function') {
       throw badTypeError('keys to be an array or another iterable', keys);
     }
+    // First, because the iterator may use these locks. A call of its own that came in between would
+    // be ahead of this one in some lines, and behind it in others.
+    const all = [...keys];
     const group = new Group(this);
-    group.gather(keys, (key) => LineLock.entranceOf(LocksInStore.#findLock(this, key)));
+    group.gather(all, (key) => LineLock.entranceOf(LocksInStore.#findLock(this, key)));
     return group;
   }
 }

@@ -60,6 +60,7 @@ export class Group implements WaiterEntrance, Holding {
       }
     } catch (error) {
       void then(READY, this.#recover);
+      this.#recover();
       throw error;
     }
   }
@@ -71,6 +72,7 @@ export class Group implements WaiterEntrance, Holding {
         : this.#wait(new Waiter(this, fn, args), limits, callAdmitted);
     } catch (error) {
       void then(READY, this.#recover);
+      this.#recover();
       throw error;
     }
   }
@@ -83,6 +85,7 @@ export class Group implements WaiterEntrance, Holding {
         : (this.#wait(new Waiter(this, GUARD), limits) as Promise<Guard>);
     } catch (error) {
       void then(READY, this.#recover);
+      this.#recover();
       throw error;
     }
   }
@@ -124,7 +127,10 @@ export class Group implements WaiterEntrance, Holding {
     this.#letGo();
   }
 
-  /** After a step that was not finished. */
+  /**
+   * After a step that was not finished: at once, lest anybody find a lock held that nobody will use;
+   * and once more later, because the stack may have run out.
+   */
   readonly #recover = (): void => {
     const waiter = this.#waiter;
     if (waiter) {

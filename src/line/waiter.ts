@@ -40,6 +40,8 @@ export class Waiter implements LineWaiter {
 
   #timeout: CancellableWaiters | undefined;
   #signal: CancellableWaiters | undefined;
+  /** It waits no more, and these may not know. */
+  #isUntidy = false;
   /**
    * Settles its promise; only while it waits. Not private, so that a wait can be ended without a
    * call, for which a stack that ran out has no room.
@@ -82,7 +84,7 @@ export class Waiter implements LineWaiter {
     if (this.isWaiting) {
       this.acquisition = acquisition;
       this.#endWait(this.entrance.admitted(this));
-    }
+    } else if (this.#isUntidy) this.tidy();
     return this.acquisition === acquisition;
   }
 
@@ -112,7 +114,9 @@ export class Waiter implements LineWaiter {
       this.#timeout?.dequeue(this);
       this.#signal?.dequeue(this);
     } catch {
+      this.#isUntidy = true;
       const self = this;
+      // If there is no room for this either, whoever admits it does so again.
       void then(READY, () => self.tidy());
     }
   }

@@ -1,6 +1,7 @@
 /** The contract of every lock. Each file beside this one tests one subject of it. */
 import type {TestFn} from 'ava';
 import {acquire} from './acquire.js';
+import {callOptions} from './callOptions.js';
 import type {CreateLock} from './common.js';
 import {misuse} from './misuse.js';
 import {order} from './order.js';
@@ -14,7 +15,7 @@ import {withLock} from './withLock.js';
  * is. The tests run one at a time, because many of them depend on how much time passes.
  */
 export function lockContract({serial: test}: TestFn, createLock: CreateLock): void {
-  for (const subject of [order, withLock, acquire, timeouts, signals, pool, misuse]) {
+  for (const subject of [order, withLock, acquire, timeouts, signals, callOptions, pool, misuse]) {
     subject(test, createLock);
   }
 }

@@ -1,7 +1,7 @@
 /** How `pool` retires a lock object. */
 import FakeTimers from '@sinonjs/fake-timers';
 import {settle, values, watch} from '../support/async.js';
-import {pooled, reason, type CreateLock, type Test} from './common.js';
+import {inert, pooled, reason, type CreateLock, type Test} from './common.js';
 
 export function pool(test: Test, createLock: CreateLock): void {
   test('after pool() later calls fail at once, earlier ones are served first', async (t) => {
@@ -137,5 +137,39 @@ export function pool(test: Test, createLock: CreateLock): void {
     another.releaseLock();
     await settle();
     t.deepEqual(closing, [{value: undefined}]);
+  });
+
+  test('a signal that has aborted is told of rather than that the object is retired', async (t) => {
+    const lock = createLock();
+    await lock.pool();
+    const signal = AbortSignal.abort(reason);
+    t.is(await t.throwsAsync(lock.acquire({signal})), reason);
+    const call = lock.withLock({signal}, () => t.fail('called'));
+    t.is(await t.throwsAsync(call), reason);
+    for (const options of [undefined, {}, {timeoutMilliseconds: 0}, {signal: inert}]) {
+      await t.throwsAsync(lock.acquire(options), pooled);
+      await t.throwsAsync(
+        lock.withLock(options, () => t.fail('called')),
+        pooled,
+      );
+    }
+  });
+
+  test('the timeout of a call does not become that of pool()', async (t) => {
+    const clock = FakeTimers.install({toFake: ['setTimeout', 'clearTimeout', 'performance']});
+    t.teardown(() => clock.uninstall());
+    const lock = createLock(100);
+    await lock.acquireLock();
+    const patient = watch(lock.acquire({timeoutMilliseconds: 1_000}));
+    const pool = watch(lock.pool());
+    clock.tick(100);
+    await settle();
+    t.like(pool, [{error: {code: 'ERR_LOCK_TIMEOUT', timeoutMilliseconds: 100}}]);
+    t.deepEqual(patient, []);
+    clock.tick(900);
+    await settle();
+    t.like(patient, [{error: {code: 'ERR_LOCK_TIMEOUT', timeoutMilliseconds: 1_000}}]);
+    lock.releaseLock();
+    await lock.pool();
   });
 }

@@ -4,7 +4,7 @@ import {ActorInThread, type CreateLock} from './actors.js';
 import {Checks} from './checks.js';
 import type {Layout} from './layout.js';
 import {Machine, type Strategy} from './machine.js';
-import {Program, smaller} from './program.js';
+import {Program, perThread, smaller} from './program.js';
 import {scenarios, type Part, type Scenario} from './scenarios.js';
 
 /**
@@ -44,7 +44,8 @@ export class LoadedScenario {
     const {deaths, blocks, slots = SLOTS, tokens} = scenario;
     // Where nobody asks whether another lives, one is enough.
     const isCalm = deaths === undefined && blocks === undefined;
-    const edited = applyEdits([...smaller(slots, tokens ?? (isCalm ? 1 : TOKENS)), ...edits]);
+    const sizes = smaller(slots, tokens ?? (isCalm ? 1 : TOKENS));
+    const edited = applyEdits([...sizes, ...perThread, ...edits]);
     this.#loaded = scenario.threads.map((_, index) => {
       const program = new Program(edited, this.#machine, isLogged);
       const copy = program.load('test/interleavings/scenarios.ts') as {scenarios: typeof scenarios};

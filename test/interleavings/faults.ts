@@ -13,6 +13,8 @@ const OWNER_WATCH = 'src/shared/ownerWatch.ts';
 const LIVENESS = 'src/shared/liveness.ts';
 const COHORT_LINE = 'src/line/cohortLine.ts';
 const ENTRANCE = 'src/line/entrance.ts';
+const CALLS = 'src/line/calls.ts';
+const LIMITS = 'src/line/limits.ts';
 
 const ACCUSE_THE_SLOT =
   'markDied(cells, slot, (Atomics.load(cells, slotCell(slot, 0)) as number) >> 3);';
@@ -94,6 +96,21 @@ export const faults: Record<string, readonly Edit[]> = {
     'if (this.holder !== undefined) return 0;',
   ),
   'stays-in-line-after-its-timeout': edit(ENTRANCE, 'this.line.withdraw(waiter);', ''),
+  'begins-though-its-signal-aborted': edit(
+    CALLS,
+    'if (signal.aborted) throw abortReason(signal);',
+    '',
+  ),
+  'keeps-the-lock-of-a-call-that-fails': edit(
+    CALLS,
+    '    holding.release(acquisition);\n  } catch {',
+    '  } catch {',
+  ),
+  'forgets-the-timeout-of-a-call': edit(
+    LIMITS,
+    'timeoutMilliseconds === undefined ? own : createLimits(timeoutMilliseconds);',
+    'own;',
+  ),
   'keeps-the-word-for-ever': edit(
     TENURE,
     'return now - this.#contestedSince < min(',

@@ -13,6 +13,7 @@ import type {Layout} from './layout.js';
 import type {Machine} from './machine.js';
 import {$async, $await, SimulatedPromise} from './promise.js';
 import {$Generator, isGenerator, type Job, type Suspendable} from './suspendable.js';
+import type {LogicalThread} from './thread.js';
 import {toCommonJs, toGenerators} from './transform.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
@@ -33,6 +34,18 @@ export const smaller = (slots: number, tokens: number): readonly Edit[] => [
     file: 'src/shared/memory/layout.ts',
     find: /^export const TOKENS = \d+;$/m,
     replacement: `export const TOKENS = ${tokens};`,
+  },
+];
+
+/**
+ * What a module keeps from one call to the next it keeps among the globals of the thread. All
+ * executions use the same instance of the module, and each has threads of its own.
+ */
+export const perThread: readonly Edit[] = [
+  {
+    file: 'src/line/deadlines.ts',
+    find: 'const latest: {deadlines?: Deadlines} = {};',
+    replacement: 'const latest = globalThis as {deadlines?: Deadlines};',
   },
 ];
 
@@ -147,12 +160,15 @@ export class Program {
       outside: (job: Job) => job(),
       assertRoom: nothing,
     });
+    // What a module puts there while it is loaded stays its own: no thread runs by then.
+    const whileLoading: LogicalThread['globals'] = {};
+    const globals = () => (machine.current as LogicalThread | undefined)?.globals ?? whileLoading;
     const global = new Proxy(
       {},
       {
-        get: (_, key) => machine.current.globals[key],
+        get: (_, key) => globals()[key],
         set: (_, key, value) => {
-          machine.current.globals[key] = value;
+          globals()[key] = value;
           return true;
         },
       },

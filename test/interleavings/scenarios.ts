@@ -2,7 +2,7 @@
  * What the threads do. This file is loaded twice: by the harness, which reads what the scenarios
  * are, and into each logical thread, whose copy of `run` is made to be suspended.
  */
-import type {AbortSignalLike, LockGuard, SharedLock} from '../../src/types.js';
+import type {AbortSignalLike, AcquireOptions, LockGuard, SharedLock} from '../../src/types.js';
 
 /** What a scenario's code can do, beside using the lock. */
 export interface Actor {
@@ -114,8 +114,12 @@ async function acquireAndRelease(t: Actor, lock: SharedLock): Promise<void> {
   caller.served();
 }
 
-/** @returns what aborts some time later, like a timeout */
-function abortLater(): AbortSignalLike {
+interface Abortable {
+  readonly signal: AbortSignalLike;
+  readonly abort: () => void;
+}
+
+function createAbortable(): Abortable {
   let onAbort: (() => void) | undefined;
   const signal = {
     aborted: false,
@@ -127,11 +131,40 @@ function abortLater(): AbortSignalLike {
       onAbort = undefined;
     },
   };
-  setTimeout(() => {
+  const abort = () => {
     signal.aborted = true;
     onAbort?.();
-  }, TIMEOUT);
+  };
+  return {signal, abort};
+}
+
+/** @returns what aborts some time later, like a timeout */
+function abortLater(): AbortSignalLike {
+  const {signal, abort} = createAbortable();
+  setTimeout(abort, TIMEOUT);
   return signal;
+}
+
+/**
+ * A critical section with limits of its own, which are all that may end its wait. Once its signal
+ * has aborted it does not begin.
+ */
+async function callWithin(t: Actor, lock: SharedLock, options: AcquireOptions): Promise<void> {
+  const caller = t.ask();
+  const {signal, timeoutMilliseconds} = options;
+  try {
+    await lock.withLock(options, () => {
+      if (signal?.aborted) throw new Error('It begins, and its signal has aborted.');
+      caller.entered();
+      t.step();
+      caller.left();
+    });
+    caller.served();
+  } catch (error) {
+    const isTimeout = (error as {code?: unknown}).code === 'ERR_LOCK_TIMEOUT';
+    if (isTimeout && timeoutMilliseconds === Infinity) throw error;
+    caller.refused(error);
+  }
 }
 
 /** With a guard, unless that is aborted before. */
@@ -233,6 +266,33 @@ const oneAborts = async (t: Actor) => {
   const aborted = callUnlessAborted(t, t.lock);
   await call(t, t.lock);
   await aborted;
+};
+
+/** The object has a timeout, and each call has limits of its own in its place. */
+const ownLimits = async (t: Actor) => {
+  const hasty = callWithin(t, t.lock, {timeoutMilliseconds: TIMEOUT / 2});
+  const aborted = callWithin(t, t.lock, {signal: abortLater(), timeoutMilliseconds: Infinity});
+  await callWithin(t, t.lock, {timeoutMilliseconds: Infinity});
+  await aborted;
+  await hasty;
+  await callWithin(t, t.lock, {timeoutMilliseconds: 0});
+};
+
+/** Releases the lock, maybe to the next in its own line, whose signal aborts before that begins. */
+const releasesAndAborts = async (t: Actor) => {
+  const caller = t.ask();
+  const guard = await t.lock.acquire();
+  caller.entered();
+  const {signal, abort} = createAbortable();
+  const aborted = callWithin(t, t.lock, {signal});
+  const last = callAsync(t, t.lock);
+  await t.turn();
+  caller.left();
+  guard.release();
+  caller.served();
+  abort();
+  await aborted;
+  await last;
 };
 
 /** Does not wait, neither at first nor between two others. */
@@ -381,6 +441,11 @@ export const scenarios: Record<string, Scenario> = {
   'abort-of-the-last': {threads: [{run: twice}, {run: abortsAndComesBack}], preemptions: 3},
   'one-of-two-aborts': {threads: [{run: onceAsync}, {run: oneAborts}], preemptions: 3},
   'reserved-and-aborted': {threads: [{run: threeLong}, {run: abortsAndComesBack}], preemptions: 2},
+  'own-limits': {
+    threads: [{run: onceAsync}, {run: ownLimits, timeout: TIMEOUT}],
+    preemptions: 3,
+  },
+  'released-and-aborted': {threads: [{run: twice}, {run: releasesAndAborts}], preemptions: 3},
   tries: {threads: [{run: tries}, {run: twice}], preemptions: 3},
   reserved: {threads: [{run: threeLong}, {run: once}], preemptions: 4},
   'reserved-and-withdrawn': {
@@ -554,6 +619,9 @@ export const scenarios: Record<string, Scenario> = {
   'four-with-aborts': {
     threads: [{run: threeLong}, {run: abortsAndComesBack}, {run: oneAborts}, {run: tries}],
   },
+  'three-with-own-limits': {
+    threads: [{run: threeLong}, {run: ownLimits, timeout: TIMEOUT}, {run: releasesAndAborts}],
+  },
   'three-reserved': {threads: [{run: threeLong}, {run: threeLong}, {run: twice}]},
   'two-heirs': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: once}],
@@ -599,6 +667,14 @@ export const scenarios: Record<string, Scenario> = {
       {run: onceAsync, isMortal: true},
       {run: abortsAndComesBack, isMortal: true},
       {run: oneAborts},
+    ],
+    deaths: 2,
+  },
+  'dead-with-own-limits': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: ownLimits, timeout: TIMEOUT, isMortal: true},
+      {run: releasesAndAborts},
     ],
     deaths: 2,
   },

@@ -114,7 +114,11 @@ class Transformation {
       this.#children(node, 'plain');
       return;
     }
-    if (!isAsync && !callsAnything(body) && !ts.isConstructorDeclaration(node)) return;
+    if (!isAsync && !callsAnything(body) && !ts.isConstructorDeclaration(node)) {
+      // It may make functions that do.
+      this.#children(node, 'plain');
+      return;
+    }
     if (node.parameters.some(callsAnything))
       this.#refuse(node, 'a default value that calls something');
 

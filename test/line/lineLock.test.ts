@@ -19,9 +19,11 @@ const LOCK = [
 
 const LOCKS_BY_KEY = [
   'withLock',
+  'withLocks',
   'acquireLock',
   'releaseLock',
   'acquire',
+  'acquireAll',
   'tryAcquire',
   'isLocked',
   'pendingCount',

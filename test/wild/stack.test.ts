@@ -9,8 +9,11 @@ import {runFile} from '../support/program.js';
 const program = fileURLToPath(new URL('programs/stack.js', import.meta.url));
 const entries = ['src/index', 'src/shared/index'].map((name) => compiledFile(name, 'commonjs'));
 
-/** The methods of three kinds of lock in eleven scenarios, and the shared lock in two more. */
-const SCENARIOS = 3 * 11 + 2;
+/**
+ * The methods of three kinds of lock, of calls with options, and of calls for several keys in eleven
+ * scenarios, and the shared lock in two more.
+ */
+const SCENARIOS = 5 * 11 + 2;
 
 for (const [temperature, title] of [
   ['warm', 'warm code'],

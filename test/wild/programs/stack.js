@@ -1,5 +1,6 @@
 // Recurses until the stack is full, and calls a method of a lock at each depth on the way back. A call that threw has done nothing and
 // can be repeated; one that returned is complete. Prints a line for each scenario: "ok", or what went wrong at how many frame sizes.
+import {getEventListeners} from 'node:events';
 import {createRequire} from 'node:module';
 import {Worker} from 'node:worker_threads';
 
@@ -97,6 +98,43 @@ const KINDS = {
     };
   },
   'shared createLock': () => load(sharedEntry).createLock(60_000),
+  'calls with options': () => {
+    const lock = load(entry).createLock();
+    const {signal} = new AbortController();
+    const options = {signal, timeoutMilliseconds: 60_000};
+    return {
+      withLock: (fn) => lock.withLock(options, fn),
+      acquireLock: (task) => lock.acquireLock(task),
+      releaseLock: () => lock.releaseLock(),
+      acquire: () => lock.acquire(options),
+      tryAcquire: () => lock.tryAcquire(),
+      get isLocked() {
+        return lock.isLocked;
+      },
+      get pendingCount() {
+        return lock.pendingCount + getEventListeners(signal, 'abort').length;
+      },
+    };
+  },
+  'several keys': () => {
+    const locks = load(entry).createLocksByKey({timeoutMilliseconds: 60_000});
+    const keys = ['key', 'another', 'third'];
+    return {
+      withLock: (fn) => locks.withLocks(keys, fn),
+      acquireLock: (task) => locks.acquireLock('key', task),
+      releaseLock: () => locks.releaseLock('key'),
+      acquire: () => locks.acquireAll(keys),
+      // The others are free: a call for all of them has them while it gets in line for this one.
+      acquireToBlock: () => locks.acquire('third'),
+      tryAcquire: () => locks.tryAcquire('another'),
+      get isLocked() {
+        return locks.size !== 0;
+      },
+      get pendingCount() {
+        return keys.reduce((sum, key) => sum + locks.pendingCount(key), 0);
+      },
+    };
+  },
 };
 
 /** @throws if anybody holds the lock, or waits, or it cannot be acquired in each way. */
@@ -151,7 +189,7 @@ const tryAcquire = async (lock, locals) => {
 
 /** Calls that return a promise, while the lock is free or held: each ends, and whoever got the lock can release it. */
 const acquire = (how, isHeld) => async (lock, locals) => {
-  const holder = isHeld ? await lock.acquire() : undefined;
+  const holder = isHeld ? await (lock.acquireToBlock ?? lock.acquire).call(lock) : undefined;
   let entered = 0;
   const section = () => {
     entered++;
