@@ -187,8 +187,3 @@ export function assertOptions(
     }
   }
 }
-
-/** @throws `TypeError` if a lock cannot be called so */
-export function assertName(name: unknown): void {
-  if (name !== undefined) assertType(name, 'string', 'name to be a string');
-}

@@ -48,7 +48,8 @@ const numbers = new WeakMap<Line, number>();
 let lines = 0;
 
 function nameOf(entrance: WatchedEntrance): string {
-  if (entrance.name !== undefined) return entrance.name;
+  const {name} = entrance.settings;
+  if (name !== undefined) return name;
   let number = numbers.get(entrance.line);
   if (number === undefined) numbers.set(entrance.line, (number = ++lines));
   return `unnamed lock ${number}`;
@@ -62,8 +63,9 @@ const keyOf = (entrance: WatchedEntrance): string | undefined => {
 /** `'accounts'`, or `'accounts' (key 'ada')`. */
 function quote(entrance: WatchedEntrance): string {
   const key = keyOf(entrance);
-  const name = entrance.name === undefined ? `an ${nameOf(entrance)}` : `'${entrance.name}'`;
-  return key === undefined ? name : `${name} (key ${key})`;
+  const {name} = entrance.settings;
+  const quoted = name === undefined ? nameOf(entrance) : `'${name}'`;
+  return key === undefined ? quoted : `${quoted} (key ${key})`;
 }
 
 // States

@@ -1,5 +1,5 @@
-import {assertName, assertOptions} from '../errors.js';
-import {createLimits} from '../line/limits.js';
+import {assertOptions} from '../errors.js';
+import {createSettings} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
 import type {Lock, LockOptions} from '../types.js';
 import {InProcessLine} from './inProcessLine.js';
@@ -19,7 +19,5 @@ import {InProcessLine} from './inProcessLine.js';
 export function createLock(timeoutMilliseconds?: number, options: LockOptions = {}): Lock {
   const hint = " A buffer is for createLock of '@databases/lock/shared'.";
   assertOptions(options, 'createLock(timeoutMilliseconds, {name})', ['name'], hint);
-  const {name} = options;
-  assertName(name);
-  return new LineLock(new InProcessLine(), createLimits(timeoutMilliseconds), name);
+  return new LineLock(new InProcessLine(), createSettings(timeoutMilliseconds, options.name));
 }

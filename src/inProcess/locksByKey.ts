@@ -1,8 +1,8 @@
-import {assertName, assertOptions, assertType, badTypeError} from '../errors.js';
+import {assertOptions, assertType, badTypeError} from '../errors.js';
 import {createMap} from '../intrinsics.js';
 import {takeOptions, type AnyFunction} from '../line/calls.js';
 import {Group} from '../line/group.js';
-import {createLimits, limitsOf, type WaitLimits} from '../line/limits.js';
+import {createSettings, limitsOf, type LockSettings, type WaitLimits} from '../line/limits.js';
 import {LineLock, inspectName, rejecting, unlessAborted} from '../line/lineLock.js';
 import {INSPECT, SELF, unproxied} from '../line/receiver.js';
 import type {AcquireOptions, Lock, LockGuard, LocksByKey, LocksByKeyOptions} from '../types.js';
@@ -14,8 +14,7 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   readonly [SELF]: LocksInStore<TKey>;
   readonly #inUse: LocksInUse & {readonly store: Store<TKey>};
   /** The same for all keys, and so one timer for all of them. */
-  readonly #limits: WaitLimits;
-  readonly #name: string | undefined;
+  readonly #settings: LockSettings;
 
   constructor(
     store: Store<TKey>,
@@ -24,8 +23,7 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   ) {
     this[SELF] = this;
     this.#inUse = {store, isCallersOwn, size: 0};
-    this.#limits = createLimits(timeoutMilliseconds);
-    this.#name = name;
+    this.#settings = createSettings(timeoutMilliseconds, name);
   }
 
   withLock<TArgs extends unknown[], TResult>(
@@ -59,7 +57,7 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   withLocks(keys: Iterable<TKey>, fn: unknown, ...args: unknown[]): Promise<unknown> {
     return rejecting(() => {
       const locks = unproxied<LocksInStore<TKey>>(this);
-      let limits = locks.#limits;
+      let limits: WaitLimits = locks.#settings;
       if (typeof fn !== 'function') {
         const usage = 'withLocks(keys, {signal, timeoutMilliseconds}, fn)';
         ({fn, limits} = takeOptions(fn, args, limits, usage));
@@ -86,7 +84,7 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
     return rejecting(() => {
       const locks = unproxied<LocksInStore<TKey>>(this);
       const usage = 'acquireAll(keys, {signal, timeoutMilliseconds})';
-      const limits = limitsOf(options, locks.#limits, usage);
+      const limits = limitsOf(options, locks.#settings, usage);
       const acquiring = locks.#gather(keys).acquire(limits);
       return limits.signal ? unlessAborted(acquiring, limits.signal) : acquiring;
     });
@@ -113,16 +111,13 @@ class LocksInStore<TKey> implements LocksByKey<TKey> {
   }
 
   [INSPECT](): string {
-    return `LocksByKey${inspectName(unproxied<LocksInStore<TKey>>(this).#name)} { ${this.size} held }`;
+    return `LocksByKey${inspectName(unproxied<LocksInStore<TKey>>(this).#settings)} { ${this.size} held }`;
   }
 
   static #findLock<TKey>(receiver: LocksInStore<TKey>, key: TKey): Lock {
     const locks = unproxied<LocksInStore<TKey>>(receiver);
     const inUse = locks.#inUse;
-    return (
-      inUse.store.get(key) ??
-      new LineLock(new InProcessLine(inUse, key), locks.#limits, locks.#name)
-    );
+    return inUse.store.get(key) ?? new LineLock(new InProcessLine(inUse, key), locks.#settings);
   }
 
   /** The locks of `keys`, those that are free acquired. */
@@ -162,7 +157,6 @@ export function createLocksByKey<TKey = unknown>(
     'name',
   ]);
   const {store = createMap<TKey, Lock>()} = options;
-  assertName(options.name);
   for (const method of ['get', 'set', 'delete'] as const) {
     const came = (store as Partial<typeof store> | null)?.[method];
     assertType(came, 'function', `store.${method} to be a function`);

@@ -2,7 +2,7 @@ import {pooledError, releasedUnderCallError, type LockDetails} from '../errors.j
 import {READY, resolved, then} from '../intrinsics.js';
 import type {Lock} from '../types.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
-import {waitWithin, type WaitLimits} from './limits.js';
+import {waitWithin, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
 import {tell, watchEndOfWait, watchWait, watching, type WatchedAcquisition} from './watching.js';
@@ -17,8 +17,7 @@ import {tell, watchEndOfWait, watchWait, watching, type WatchedAcquisition} from
 export class Entrance implements WaiterEntrance, Holding {
   readonly lock: Lock;
   readonly line: Line;
-  readonly limits: WaitLimits;
-  readonly name: string | undefined;
+  readonly settings: LockSettings;
   readonly #onAbandoned: OnAbandoned | undefined;
   watched: WatchedAcquisition | undefined;
 
@@ -37,26 +36,25 @@ export class Entrance implements WaiterEntrance, Holding {
   constructor(
     lock: Lock,
     line: Line,
-    limits: WaitLimits,
-    name: string | undefined,
+    settings: LockSettings,
     onAbandoned: OnAbandoned | undefined,
   ) {
     this.lock = lock;
     this.line = line;
-    this.limits = limits;
-    this.name = name;
+    this.settings = settings;
     this.#onAbandoned = onAbandoned;
   }
 
   /** Which lock it is, for errors. */
   details(): LockDetails | undefined {
     const details = this.line.details();
-    return this.name === undefined ? details : {lockName: this.name, ...details};
+    const {name} = this.settings;
+    return name === undefined ? details : {lockName: name, ...details};
   }
 
   /** The same for the errors that tell no details of a lock without a name. */
   naming(): LockDetails | undefined {
-    return this.name === undefined ? undefined : this.details();
+    return this.settings.name === undefined ? undefined : this.details();
   }
 
   get onAbandoned(): OnAbandoned | undefined {
@@ -132,7 +130,7 @@ export class Entrance implements WaiterEntrance, Holding {
   async close(): Promise<void> {
     this.assertOpen();
     const closer = new Waiter(this);
-    const closing = this.#callers > 0 ? waitWithin(closer, this.limits) : undefined;
+    const closing = this.#callers > 0 ? waitWithin(closer, this.settings) : undefined;
     this.#closer = closer;
     // A lock that nobody uses any more is retired at once.
     if (closing) await closing;
@@ -145,7 +143,7 @@ export class Entrance implements WaiterEntrance, Holding {
    */
   enqueue(
     waiter: Waiter,
-    limits = this.limits,
+    limits: WaitLimits = this.settings,
     onAdmitted?: (admitted: unknown) => unknown,
   ): Promise<unknown> {
     this.#callers++;

@@ -11,16 +11,24 @@ export interface WaitLimits {
   readonly signal?: AbortSignalLike | undefined;
 }
 
-const NONE: WaitLimits = {};
+/** What a lock, or all locks by key together, are made with. */
+export interface LockSettings extends WaitLimits {
+  readonly name: string | undefined;
+}
+
+/** Many locks have neither a timeout nor a name. */
+const NONE: LockSettings = {name: undefined};
 
 /**
- * Those of a lock with this timeout.
+ * Those of a lock with this timeout and this name.
  *
- * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time.
+ * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time, or the
+ *   name is not a string
  */
-export function createLimits(timeoutMilliseconds?: number): WaitLimits {
+export function createSettings(timeoutMilliseconds?: number, name?: string): LockSettings {
   const deadlines = findDeadlines(timeoutMilliseconds);
-  return deadlines ? {deadlines} : NONE;
+  if (name !== undefined) assertType(name, 'string', 'name to be a string');
+  return deadlines || name !== undefined ? {deadlines, name} : NONE;
 }
 
 /**
@@ -39,7 +47,8 @@ export function limitsOf(
   if (options === undefined) return own;
   assertOptions(options, usage, ['signal', 'timeoutMilliseconds']);
   const {signal, timeoutMilliseconds} = options;
-  const {deadlines} = timeoutMilliseconds === undefined ? own : createLimits(timeoutMilliseconds);
+  const deadlines =
+    timeoutMilliseconds === undefined ? own.deadlines : findDeadlines(timeoutMilliseconds);
   if (signal !== undefined) assertUnaborted(signal);
   return {deadlines, signal};
 }

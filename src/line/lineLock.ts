@@ -10,7 +10,7 @@ import {
   type AnyFunction,
 } from './calls.js';
 import {Entrance} from './entrance.js';
-import {limitsOf, type WaitLimits} from './limits.js';
+import {limitsOf, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
 import {Waiter} from './waiter.js';
@@ -26,9 +26,9 @@ export class LineLock implements Lock {
   readonly [SELF]: LineLock;
   readonly #entrance: Entrance;
 
-  constructor(line: Line, limits: WaitLimits, name: string | undefined, onAbandoned?: OnAbandoned) {
+  constructor(line: Line, settings: LockSettings, onAbandoned?: OnAbandoned) {
     this[SELF] = this;
-    this.#entrance = new Entrance(this, line, limits, name, onAbandoned);
+    this.#entrance = new Entrance(this, line, settings, onAbandoned);
   }
 
   /** The way into the line of a lock that `createLock` made. */
@@ -53,7 +53,7 @@ export class LineLock implements Lock {
       let limits: WaitLimits | undefined;
       if (typeof fn !== 'function') {
         const usage = 'withLock({signal, timeoutMilliseconds}, fn)';
-        ({fn, limits} = takeOptions(fn, args, entrance.limits, usage));
+        ({fn, limits} = takeOptions(fn, args, entrance.settings, usage));
       }
       acquisition = entrance.tryAcquire();
       // Both ways keep the caller's async context: `await` by itself, `then` because it is called
@@ -113,7 +113,7 @@ export class LineLock implements Lock {
       const entrance = unproxied<LineLock>(this).#entrance;
       if (options === undefined) return entrance.acquireGuard();
       const usage = 'acquire({signal, timeoutMilliseconds})';
-      const limits = limitsOf(options, entrance.limits, usage);
+      const limits = limitsOf(options, entrance.settings, usage);
       const acquiring = entrance.acquireGuard(limits);
       return limits.signal ? unlessAborted(acquiring, limits.signal) : acquiring;
     });
@@ -143,13 +143,13 @@ export class LineLock implements Lock {
     const lock = unproxied<LineLock>(this);
     const {isClosed, line} = lock.#entrance;
     const state = isClosed ? 'retired' : line.describe();
-    const name = inspectName(lock.#entrance.name);
+    const name = inspectName(lock.#entrance.settings);
     return `${lock[Symbol.toStringTag]}${name} { ${state}, ${line.waiting} waiting }`;
   }
 }
 
 /** The name that `util.inspect` shows, if there is one. */
-export const inspectName = (name: string | undefined): string =>
+export const inspectName = ({name}: LockSettings): string =>
   name === undefined ? '' : ` "${name}"`;
 
 export async function unlessAborted(

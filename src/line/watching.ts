@@ -17,7 +17,7 @@ export interface WatchedAcquisition {
 
 /** The way into the line of one lock. */
 export interface WatchedEntrance extends WaiterEntrance {
-  readonly name: string | undefined;
+  readonly settings: {readonly name: string | undefined};
   readonly line: Line;
 }
 

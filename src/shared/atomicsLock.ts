@@ -1,5 +1,5 @@
-import {LockError, assertName, assertOptions, assertType, badTypeError} from '../errors.js';
-import {createLimits, type WaitLimits} from '../line/limits.js';
+import {LockError, assertOptions, assertType, badTypeError} from '../errors.js';
+import {createSettings, type LockSettings} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
 import type {SharedLock, SharedLockOptions} from '../types.js';
 import {isLockBuffer, isOfThisVersion} from './memory/layout.js';
@@ -11,10 +11,10 @@ class AtomicsLock extends LineLock implements SharedLock {
 
   constructor(
     buffer: SharedArrayBuffer,
-    limits: WaitLimits,
-    {name, onAbandoned}: SharedLockOptions,
+    settings: LockSettings,
+    onAbandoned: SharedLockOptions['onAbandoned'],
   ) {
-    super(findOrCreateLine(buffer), limits, name, onAbandoned);
+    super(findOrCreateLine(buffer), settings, onAbandoned);
     this.buffer = buffer;
   }
 
@@ -59,15 +59,14 @@ export function createLock(
     'name',
   ]);
   const {onAbandoned, name} = options;
-  assertName(name);
   if (onAbandoned !== undefined) {
     assertType(onAbandoned, 'function', 'onAbandoned to be a function');
   }
   // Before a slot of the memory is taken.
-  const limits = createLimits(timeoutMilliseconds);
+  const settings = createSettings(timeoutMilliseconds, name);
   // The key alone counts, so that a message's misspelt field does not make a lock that nobody has.
   const buffer = 'buffer' in options ? checkBuffer(options.buffer) : createLockBuffer();
-  return new AtomicsLock(buffer, limits, options);
+  return new AtomicsLock(buffer, settings, onAbandoned);
 }
 
 function checkBuffer(buffer: unknown): SharedArrayBuffer {
