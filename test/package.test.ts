@@ -47,6 +47,21 @@ const ENTRIES: readonly Entry[] = [
     consumers: ['sharedConsumer.ts'],
     imports: [],
   },
+  {
+    specifier: '@databases/lock/debug',
+    file: 'debug/index',
+    exports: ['locksSnapshot', 'watchLocks'],
+    program: 'debugProgram.cjs',
+    consumers: ['debugConsumer.ts'],
+    imports: [
+      'node:async_hooks',
+      'node:console',
+      'node:diagnostics_channel',
+      'node:os',
+      'node:process',
+      'node:util',
+    ],
+  },
 ];
 
 /** The examples of the documentation of 2.1.0, word for word, in test/package/documented. */
@@ -117,23 +132,19 @@ interface Example {
   readonly printsWithout: string | undefined;
 }
 
-const README_EXAMPLES: readonly Example[] = readFileSync(path.join(repository, 'README.md'), 'utf8')
-  .split(/^#+ /m)
-  .flatMap((section) => {
-    const [heading = ''] = section.split('\n', 1);
-    const printsWithout = /^Without the locks? it prints (`.*?`|less than \d+)/m.exec(section)?.[1];
-    return [...section.matchAll(/^```(js|ts)\n(.*?)^```/gms)].map(
-      ([, language = '', code = '']) => ({
-        language,
-        code,
-        heading,
-        prints: [...code.matchAll(/console\.log.*; \/\/ (.*)$/gm)].flatMap(
-          ([, line]) => line ?? [],
-        ),
-        printsWithout,
-      }),
-    );
-  });
+const README = readFileSync(path.join(repository, 'README.md'), 'utf8');
+
+const README_EXAMPLES: readonly Example[] = README.split(/^#+ /m).flatMap((section) => {
+  const [heading = ''] = section.split('\n', 1);
+  const printsWithout = /^Without the locks? it prints (`.*?`|less than \d+)/m.exec(section)?.[1];
+  return [...section.matchAll(/^```(js|ts)\n(.*?)^```/gms)].map(([, language = '', code = '']) => ({
+    language,
+    code,
+    heading,
+    prints: [...code.matchAll(/console\.log.*; \/\/ (.*)$/gm)].flatMap(([, line]) => line ?? []),
+    printsWithout,
+  }));
+});
 
 /** The ending of its file says whether it imports or requires. */
 const endingOf = ({language, code}: Example) =>
@@ -225,8 +236,9 @@ for (const {specifier, file, exports, program, consumers, imports} of ENTRIES) {
         format: 'esm',
         write: false,
       }).then(({outputFiles: [file]}) => file?.text);
-    t.is(await bundle(`import {createLock} from '${specifier}';`), '');
-    t.not(await bundle(`export {createLock} from '${specifier}';`), '');
+    const name = exports.at(-1);
+    t.is(await bundle(`import {${name}} from '${specifier}';`), '');
+    t.not(await bundle(`export {${name}} from '${specifier}';`), '');
   });
 
   test(`${specifier} imports nothing but ${[...imports, 'files of its own'].join(', ')}`, async (t) => {
@@ -307,6 +319,41 @@ test("the README's examples pass the strict checks of TypeScript, and use each o
   await t.notThrowsAsync(runCompiler('typescript', directory));
 });
 
+test('the register entry of the package watches a program, by --import and by --require', async (t) => {
+  const file = 'circle.mjs';
+  const example = README_EXAMPLES.find(({code}) => code.includes('Promise.all([pay(), check()])'));
+  const code = (example?.code ?? '').replace(/^(import .*debug.*|watchLocks.*)$/gm, '');
+  await writeFile(path.join(readme, file), code);
+  for (const flag of ['--import', '--require']) {
+    const printed = await runForErrors(readme, [flag, '@databases/lock/debug/register', file]);
+    t.regex(printed, /^Deadlock: 2 holders/m, flag);
+    t.regex(printed, /^The process ends while calls wait/m, flag);
+  }
+});
+
+test('a bundle keeps the register entry, although nothing of it is used', async (t) => {
+  const {outputFiles} = await build({
+    stdin: {contents: "import '@databases/lock/debug/register';", resolveDir: project},
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    write: false,
+  });
+  t.regex(outputFiles[0]?.text ?? '', /DATABASES_LOCK_WATCH/);
+});
+
+test("the README's program that hangs prints the report that it shows", async (t) => {
+  const file = 'circle.mjs';
+  const example = README_EXAMPLES.find(({code}) => code.includes('Promise.all([pay(), check()])'));
+  await writeFile(path.join(readme, file), example?.code ?? '');
+  const [, report] = /^It prints, among other lines:\n\n```\n(.*?)^```/ms.exec(README) ?? [];
+  const printed = await runForErrors(readme, [file]);
+  t.true(
+    printed.replace(/file:\/\/\S*circle\.mjs/g, 'file:///app/circle.mjs').includes(report ?? '-'),
+    printed,
+  );
+});
+
 test('the documented require example of createLock counts two calls made at once', async (t) => {
   const results = await runScript(`
     const {atomicSlowAdd} = require('./documented/createLock.cjs');
@@ -352,6 +399,15 @@ function run(cwd: string, command: string, args: readonly string[]): Promise<str
     execFile(command, args, {cwd, timeout: 110_000}, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else reject(new Error(`${error.message}\n${stdout}${stderr}`, {cause: error}));
+    });
+  });
+}
+
+/** Resolves to what a program printed as errors and warnings. */
+function runForErrors(cwd: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, {cwd, timeout: 110_000}, (_error, _stdout, stderr) => {
+      resolve(stderr);
     });
   });
 }

@@ -2,14 +2,12 @@
 import {subscribe, unsubscribe} from 'node:diagnostics_channel';
 import process from 'node:process';
 import {watching} from '../line/watching.js';
-import {checkWatchOptions, type WatchLocksOptions} from './options.js';
-import type {LockState} from './reports.js';
+import {checkWatchOptions} from './options.js';
 import {printSnapshot} from './snapshot.js';
+import type {LockState, WatchLocksOptions} from './types.js';
 import {LockWatch, type Reporter} from './watch.js';
 
-export type {LockMessage} from './channels.js';
-export type {WatchLocksOptions} from './options.js';
-export type {LockReport, LockState} from './reports.js';
+export type {LockMessage, LockReport, LockState, WatchLocksOptions} from './types.js';
 
 /** Another copy of this file may watch already. */
 const currentWatch = () => watching.watcher as LockWatch | undefined;

@@ -4,43 +4,9 @@ import {now} from './clock.js';
 import type {Step} from './deadlocks.js';
 import type {Acquisition, Wait} from './records.js';
 import {callersFrames, placeOf} from './stacks.js';
+import type {LockReport, LockState} from './types.js';
 import type {Line} from '../line/protocol.js';
 import type {WatchedEntrance} from '../line/watching.js';
-
-/** A call that holds a lock, or waits for it. All of it can be cloned, and be shown as a table. */
-export interface LockState {
-  /** The lock's name, or a number that tells it from the others without one. */
-  readonly lock: string;
-  /** The key, of a lock by key, as `util.inspect` shows it. */
-  readonly key: string | undefined;
-  readonly state: 'held' | 'waiting';
-  /** For how long; without `stacks`, since the watcher first saw it. */
-  readonly milliseconds: number;
-  readonly since: Date;
-  /** Where the call was made, as `function (file:line:column)`. */
-  readonly at: string | undefined;
-  /** The thread that holds the lock, of a lock across threads. */
-  readonly threadId: number | undefined;
-  /** The frames of the call. */
-  readonly stack: string | undefined;
-}
-
-export interface LockReport {
-  /**
-   * - `held`: a lock is held for longer than `heldMilliseconds`.
-   * - `waiting`: a call waits for longer than `waitingMilliseconds`.
-   * - `waits-for-itself`: a call waits for a lock whose holder waits for that call.
-   * - `deadlock`: calls that hold locks wait for each other in a circle.
-   * - `exit`: the process ends, and a call still waits.
-   */
-  readonly kind: 'held' | 'waiting' | 'waits-for-itself' | 'deadlock' | 'exit';
-  /** Whether a circle is proved, or only likely. */
-  readonly certainty: 'proved' | 'likely';
-  /** All of it, for a person. */
-  readonly text: string;
-  /** The calls it is about: the holder and those who wait, or those in the circle. */
-  readonly calls: readonly LockState[];
-}
 
 // Names
 

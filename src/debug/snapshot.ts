@@ -1,6 +1,6 @@
 import {Console} from 'node:console';
 import process from 'node:process';
-import type {LockState} from './reports.js';
+import type {LockState} from './types.js';
 
 /** What of a state fits in a table. */
 const COLUMNS = ['lock', 'key', 'state', 'milliseconds', 'at', 'threadId'];

@@ -66,8 +66,9 @@ function placesOf(callSite: NodeJS.CallSite) {
   };
 }
 
-/** A file of this package, found among the frames at the top. */
-const OWN_FILE = /((?:[a-z]+:\/\/)?[^\s()]*[\\/])line[\\/](?:entrance|watching)\.[cm]?[jt]s:\d+/;
+/** Files of this package at the top. The lock may be of another copy than the watcher is. */
+const OWN_FILE =
+  /((?:[a-z]+:\/\/)?[^\s()]*[\\/])(?:debug[\\/]stacks|line[\\/](?:entrance|watching))\.[cm]?[jt]s:\d+/g;
 /** One of its methods, for programs that are bundled into one file. */
 const OWN_METHOD = /at (?:[\w$]+\.)?(?:withLocks?|acquireLock|acquire(?:All)?|tryAcquire) \(/;
 /** It has at most so many frames at the top. */
@@ -75,9 +76,10 @@ const OWN_FRAMES = 16;
 
 /** Tells the frames of this package, or `undefined` where they are in one file with all others. */
 function findOwn(frames: readonly string[]): ((frame: string) => boolean) | undefined {
-  const root = OWN_FILE.exec(frames.slice(0, OWN_FRAMES).join('\n'))?.[1];
-  if (root === undefined) return undefined;
-  const folders = ['line', 'inProcess', 'shared', 'debug'].map((folder) => root + folder);
+  const files = frames.slice(0, OWN_FRAMES).join('\n').matchAll(OWN_FILE);
+  const roots = Array.from(files, ([, root = '']) => root);
+  if (roots.length === 0) return undefined;
+  const folders = roots.flatMap((root) => [`${root}line`, `${root}inProcess`, `${root}debug`]);
   return (frame) => folders.some((folder) => frame.includes(folder));
 }
 

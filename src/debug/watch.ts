@@ -3,7 +3,7 @@ import {outside} from '../intrinsics.js';
 import type {Line} from '../line/protocol.js';
 import type {Waiter, WaiterEntrance} from '../line/waiter.js';
 import {watching, type WatchedEntrance, type Watcher} from '../line/watching.js';
-import {channels, type LockMessage} from './channels.js';
+import {channels} from './channels.js';
 import {hostTimers, now} from './clock.js';
 import {findCircles} from './deadlocks.js';
 import {Acquisition, GroupHolder, Holder, Wait, type Chain, type Mark} from './records.js';
@@ -14,10 +14,9 @@ import {
   reportWaiting,
   stateOfAcquisition,
   stateOfWait,
-  type LockReport,
-  type LockState,
 } from './reports.js';
 import {captureCall, captureCallSite, type Captured} from './stacks.js';
+import type {LockMessage, LockReport, LockState} from './types.js';
 
 /** Whom to tell of what. */
 export interface Reporter {
