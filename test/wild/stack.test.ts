@@ -9,11 +9,12 @@ import {runFile} from '../support/program.js';
 const program = fileURLToPath(new URL('programs/stack.js', import.meta.url));
 const entries = ['src/index', 'src/shared/index'].map((name) => compiledFile(name, 'commonjs'));
 
-/**
- * The methods of three kinds of lock, of calls with options, and of calls for several keys in eleven
- * scenarios, and the shared lock in two more.
- */
-const SCENARIOS = 5 * 11 + 2;
+/** Those of a program have eleven scenarios each, and the shared lock two more. */
+const PROGRAMS = [
+  {kinds: ['createLock', 'createLocksByKey', 'shared createLock'], scenarios: 3 * 11 + 2},
+  {kinds: ['calls with options'], scenarios: 11},
+  {kinds: ['several keys'], scenarios: 11},
+];
 
 for (const [temperature, title] of [
   ['warm', 'warm code'],
@@ -22,14 +23,17 @@ for (const [temperature, title] of [
   for (const flags of [[], ['--no-opt']]) {
     const mode = flags.join() || 'as usual';
     test(`a call at the end of the stack is complete or can be repeated: ${title}, ${mode}`, async (t) => {
-      const {stdout, exit} = await runFile(program, {flags, args: [...entries, temperature]});
-      const lines = stdout.trimEnd().split('\n');
-      t.deepEqual(
-        lines.filter((line) => !line.endsWith(': ok')),
-        [],
-      );
-      t.is(lines.length, SCENARIOS);
-      t.is(exit, '0');
+      for (const {kinds, scenarios} of PROGRAMS) {
+        const args = [...entries, temperature, ...kinds];
+        const {stdout, exit} = await runFile(program, {flags, args});
+        const lines = stdout.trimEnd().split('\n');
+        t.deepEqual(
+          lines.filter((line) => !line.endsWith(': ok')),
+          [],
+        );
+        t.is(lines.length, scenarios);
+        t.is(exit, '0');
+      }
     });
   }
 }
