@@ -49,14 +49,14 @@ interface Ledger {
   onLasts(holder: Holder): void;
 }
 
-/** One lock that somebody holds. An entry of a doubly linked list: who came first is first. */
+/** One lock that somebody holds. */
 export class Acquisition extends Holder implements WatchedAcquisition {
   readonly entrance: WatchedEntrance;
   readonly group: GroupHolder | undefined;
   /** When it began, or was seen first, by the monotonic clock. */
   since: number | undefined;
-  previous: Acquisition | undefined;
-  next: Acquisition | undefined;
+  /** Its place in the list of those that are held. */
+  place = 0;
   readonly #ledger: Ledger;
 
   constructor(

@@ -52,9 +52,8 @@ export class LockWatch implements Watcher {
   #sweeping: NodeJS.Timeout | undefined;
   #probing: NodeJS.Timeout | undefined;
 
-  /** The oldest and the newest of those that are held. */
-  #oldest: Acquisition | undefined;
-  #newest: Acquisition | undefined;
+  /** In no order. */
+  #held: Acquisition[] = [];
   /** Those who wait, in the order in which they came. */
   readonly #waits = new Map<Waiter, Wait>();
   readonly #groups = new WeakMap<object, GroupHolder>();
@@ -87,7 +86,7 @@ export class LockWatch implements Watcher {
       // What happens from now on is not seen.
       for (const wait of this.#waits.values()) wait.end();
       this.#waits.clear();
-      this.#oldest = this.#newest = undefined;
+      this.#held = [];
       return;
     }
     const limits = this.#reporters.flatMap((each) => [
@@ -118,14 +117,17 @@ export class LockWatch implements Watcher {
   // What happens in the lines
 
   acquired(entrance: WatchedEntrance, waiter?: Waiter, group?: object): Acquisition {
+    const {acquire, release} = channels;
+    const isPlain = waiter === undefined && group === undefined && !this.#captures;
+    if (isPlain && !acquire.hasSubscribers && !release.hasSubscribers) {
+      // The common case, which has to cost little (row `withLock, watched`).
+      return this.#append(new Acquisition(this, entrance, undefined, undefined, undefined));
+    }
     const wait = waiter && this.#waits.get(waiter);
     const party = wait?.group ?? this.#groupOf(group ?? waiter?.task);
     const call = wait ? wait.call : party ? party.call : this.#capture();
-    const {acquire, release} = channels;
-    const isTimed = this.#captures || release.hasSubscribers;
-    const since = isTimed ? now() : undefined;
-    const acquisition = new Acquisition(this, entrance, party, call, since);
-    this.#append(acquisition);
+    const since = this.#captures || release.hasSubscribers ? now() : undefined;
+    const acquisition = this.#append(new Acquisition(this, entrance, party, call, since));
     if (party) {
       party.held++;
       // It may hold from now on what somebody in a circle waits for.
@@ -212,7 +214,8 @@ export class LockWatch implements Watcher {
   }
 
   onReleased(acquisition: Acquisition): void {
-    this.#remove(acquisition);
+    // One of before the watch ended is not among them.
+    if (this.#held[acquisition.place] === acquisition) this.#remove(acquisition);
     const {group, since} = acquisition;
     if (group && --group.held === 0) group.isOver = true;
     const {release} = channels;
@@ -251,26 +254,20 @@ export class LockWatch implements Watcher {
     return {lock: lockName, key};
   }
 
-  // The list of those that are held
+  // Those that are held
 
-  #append(acquisition: Acquisition): void {
-    const previous = this.#newest;
-    acquisition.previous = previous;
-    if (previous) previous.next = acquisition;
-    else this.#oldest = acquisition;
-    this.#newest = acquisition;
+  #append(acquisition: Acquisition): Acquisition {
+    acquisition.place = this.#held.length;
+    this.#held.push(acquisition);
+    return acquisition;
   }
 
+  /** The last one takes its place. */
   #remove(acquisition: Acquisition): void {
-    const {previous, next} = acquisition;
-    if (previous) previous.next = next;
-    else if (this.#oldest === acquisition) this.#oldest = next;
-    if (next) next.previous = previous;
-    else if (this.#newest === acquisition) this.#newest = previous;
-  }
-
-  *#held(): Generator<Acquisition> {
-    for (let each = this.#oldest; each; each = each.next) yield each;
+    const last = this.#held.pop();
+    if (last === undefined || last === acquisition) return;
+    last.place = acquisition.place;
+    this.#held[last.place] = last;
   }
 
   // Async contexts
@@ -336,7 +333,7 @@ export class LockWatch implements Watcher {
     }
     if (due.length === 0) return;
     const numbered = new Map<string, Holder>();
-    for (const {holder} of this.#held()) {
+    for (const {holder} of this.#held) {
       if (!holder.frame) continue;
       const number = String(numbered.size);
       rename(holder.frame, `withLock [${number}]`);
@@ -384,7 +381,7 @@ export class LockWatch implements Watcher {
 
   #sweep(): void {
     const time = now();
-    for (const acquisition of this.#held()) {
+    for (const acquisition of [...this.#held]) {
       acquisition.since ??= time;
       this.#reportHeld(acquisition, time - acquisition.since);
     }
@@ -435,7 +432,7 @@ export class LockWatch implements Watcher {
 
   /** What is held and awaited now. */
   snapshot(): LockState[] {
-    const held = [...this.#held()].map(stateOfAcquisition);
+    const held = this.#held.map(stateOfAcquisition).sort((a, b) => b.milliseconds - a.milliseconds);
     const waiting = [...this.#waits.values()].flatMap((wait) =>
       wait.entrance ? [stateOfWait(wait, wait.entrance)] : [],
     );

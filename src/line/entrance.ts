@@ -5,7 +5,13 @@ import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
-import {tell, watchEndOfWait, watchWait, watching, type WatchedAcquisition} from './watching.js';
+import {
+  watchEndOfWait,
+  watchLasting,
+  watchWait,
+  watching,
+  type WatchedAcquisition,
+} from './watching.js';
 
 /**
  * The way into a line through one lock object: who came through it, for how long they wait, and
@@ -111,7 +117,7 @@ export class Entrance implements WaiterEntrance, Holding {
     // First: a stack that runs out must not leave the lock acquired without a guard.
     const guard = guardOf(this, this.line.acquisition + 1);
     if (!this.tryAcquire()) return undefined;
-    if (this.watched) tell(this.watched, 'lasts');
+    if (this.watched) watchLasting(this.watched);
     return guard;
   }
 
@@ -211,7 +217,11 @@ export class Entrance implements WaiterEntrance, Holding {
       if (this.watched) {
         const {watched} = this;
         this.watched = undefined;
-        tell(watched, 'released');
+        try {
+          watched.released();
+        } catch {
+          // As in `tryAcquire`.
+        }
       }
       this.line.release();
     } finally {

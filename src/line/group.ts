@@ -6,7 +6,13 @@ import type {Entrance} from './entrance.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type WaitLimits} from './limits.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
-import {tell, watchEndOfWait, watchGroup, watchWait, type WatchedAcquisition} from './watching.js';
+import {
+  watchEndOfWait,
+  watchGroup,
+  watchLasting,
+  watchWait,
+  type WatchedAcquisition,
+} from './watching.js';
 
 /** A group acquires its locks once. */
 const ACQUISITION = 1;
@@ -79,7 +85,7 @@ export class Group implements WaiterEntrance, Holding {
 
   acquire(limits: WaitLimits): Promise<Guard> {
     try {
-      if (this.watched) tell(this.watched, 'lasts');
+      if (this.watched) watchLasting(this.watched);
       return this.#missing === 0
         ? resolved(guardOf(this, ACQUISITION))
         : (this.#wait(new Waiter(this, GUARD), limits) as Promise<Guard>);

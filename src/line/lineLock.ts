@@ -14,7 +14,7 @@ import {limitsOf, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
 import {Waiter} from './waiter.js';
-import {tell} from './watching.js';
+import {watchLasting} from './watching.js';
 
 /**
  * A lock object: the methods that every lock of this package has, over a line.
@@ -85,7 +85,7 @@ export class LineLock implements Lock {
       entrance = unproxied<LineLock>(this).#entrance;
       acquisition = entrance.tryAcquire();
       if (!acquisition) return entrance.enqueue(new Waiter(entrance, task));
-      if (entrance.watched) tell(entrance.watched, 'lasts');
+      if (entrance.watched) watchLasting(entrance.watched);
       return resolved(task);
     } catch (error) {
       // As in `withLock`.

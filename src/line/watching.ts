@@ -85,10 +85,10 @@ export function watchGroup(group: object): WatchedAcquisition | undefined {
   }
 }
 
-/** Tells the watcher of an acquisition something about it. */
-export function tell(watched: WatchedAcquisition, what: 'lasts' | 'released'): void {
+/** An acquisition that has just begun has no function after which it ends. */
+export function watchLasting(watched: WatchedAcquisition): void {
   try {
-    watched[what]();
+    watched.lasts();
   } catch {
     // As above.
   }
