@@ -120,7 +120,7 @@ export class LockWatch implements Watcher {
     const {acquire, release} = channels;
     const isPlain = waiter === undefined && group === undefined && !this.#captures;
     if (isPlain && !acquire.hasSubscribers && !release.hasSubscribers) {
-      // The common case, which has to cost little (row `withLock, watched`).
+      // The common case, which has to cost little (`bench/watch.ts`).
       return this.#append(new Acquisition(this, entrance, undefined, undefined, undefined));
     }
     const wait = waiter && this.#waits.get(waiter);
