@@ -80,6 +80,8 @@ export class LockWatch implements Watcher {
 
   #onReportersChange(): void {
     this.#captures = this.#reporters.some(({stacks}) => stacks);
+    // Otherwise every promise of the process would be made to remember its context for good.
+    if (!this.#captures) this.#contexts.disable();
     hostTimers.clearInterval(this.#sweeping);
     hostTimers.clearTimeout(this.#probing);
     const isWatched = this.#reporters.length > 0;
