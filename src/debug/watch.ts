@@ -156,6 +156,11 @@ export class LockWatch implements Watcher {
     return holder;
   }
 
+  gathered(waiter: Waiter): void {
+    const wait = this.#waits.get(waiter);
+    if (wait) this.#endWait(wait);
+  }
+
   waits(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown> {
     if (!waiter.isWaiting) return outcome;
     const whole = this.#groupOf(waiter.entrance);

@@ -6,7 +6,14 @@ import type {Entrance} from './entrance.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type WaitLimits} from './limits.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
-import {tell, watchEndOfWait, watchGroup, watchWait, type WatchedAcquisition} from './watching.js';
+import {
+  tell,
+  watchEndOfWait,
+  watchGathered,
+  watchGroup,
+  watchWait,
+  type WatchedAcquisition,
+} from './watching.js';
 
 /** A group acquires its locks once. */
 const ACQUISITION = 1;
@@ -115,6 +122,7 @@ export class Group implements WaiterEntrance, Holding {
   }
 
   admitted(waiter: Waiter): unknown {
+    if (this.watched) watchGathered(waiter);
     return waiter.task === GUARD ? guardOf(this, ACQUISITION) : waiter;
   }
 
