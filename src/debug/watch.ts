@@ -78,6 +78,8 @@ export class LockWatch implements Watcher {
 
   #onReportersChange(): void {
     this.#captures = this.#reporters.some(({stacks}) => stacks);
+    // Otherwise every promise of the process would be made to remember its context for good.
+    if (!this.#captures) this.#contexts.disable();
     hostTimers.clearInterval(this.#sweeping);
     hostTimers.clearTimeout(this.#probing);
     const isWatched = this.#reporters.length > 0;
@@ -153,6 +155,11 @@ export class LockWatch implements Watcher {
     });
     this.#groups.set(group, holder);
     return holder;
+  }
+
+  gathered(waiter: Waiter): void {
+    const wait = this.#waits.get(waiter);
+    if (wait) this.#endWait(wait);
   }
 
   waits(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown> {

@@ -8,6 +8,7 @@ import {waitWithin, type WaitLimits} from './limits.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
 import {
   watchEndOfWait,
+  watchGathered,
   watchGroup,
   watchLasting,
   watchWait,
@@ -124,6 +125,7 @@ export class Group implements WaiterEntrance, Holding {
   }
 
   admitted(waiter: Waiter): unknown {
+    if (this.watched) watchGathered(waiter);
     return waiter.task === GUARD ? guardOf(this, ACQUISITION) : waiter;
   }
 

@@ -37,6 +37,8 @@ export interface Watcher {
   turnedAway(entrance: WaiterEntrance): void;
   /** A call for several locks begins, which gets in their lines as `group`. */
   gathers(group: object): WatchedAcquisition;
+  /** A call for several locks, which waited as a whole by `waiter`, has all of them. */
+  gathered(waiter: Waiter): void;
   /** A caller has the lock from a thread that ended. */
   abandoned(entrance: WaiterEntrance, threadId: number): void;
 }
@@ -82,6 +84,14 @@ export function watchGroup(group: object): WatchedAcquisition | undefined {
     return watching.watcher?.gathers(group);
   } catch {
     return undefined;
+  }
+}
+
+export function watchGathered(waiter: Waiter): void {
+  try {
+    watching.watcher?.gathered(waiter);
+  } catch {
+    // As above.
   }
 }
 
