@@ -2,7 +2,7 @@
 import {NativePromise} from '../intrinsics.js';
 import type {Waiter} from '../line/waiter.js';
 import type {WatchedAcquisition, WatchedEntrance} from '../line/watching.js';
-import {callersFrames, captureChain, captureSites, type Captured, type Site} from './stacks.js';
+import {callersFrames, captureSites, type Captured, type Site} from './stacks.js';
 
 /** Marks the async context of a caller that got a lock, or waits for it, until it is released. */
 export interface Mark {
@@ -88,12 +88,6 @@ export class Acquisition extends Holder implements WatchedAcquisition {
   }
 }
 
-/** What a chain of awaiting functions looks like. */
-export interface Chain {
-  readonly text: string;
-  readonly sites: readonly Site[];
-}
-
 /** A call that waits for a lock, or for several. */
 export class Wait {
   readonly waiter: Waiter;
@@ -119,7 +113,7 @@ export class Wait {
   isAnswering = false;
   #isOver = false;
   #wake: () => void = () => undefined;
-  #onChain: ((chain: Chain) => void) | undefined;
+  #onChain: ((chain: readonly Site[]) => void) | undefined;
 
   constructor(facts: {
     waiter: Waiter;
@@ -158,7 +152,7 @@ export class Wait {
       });
       const onChain = this.#onChain;
       this.#onChain = undefined;
-      onChain?.({text: captureChain(), sites: captureSites()});
+      onChain?.(captureSites());
     }
     try {
       return await outcome;
@@ -169,7 +163,7 @@ export class Wait {
   }
 
   /** Who awaits the call, and who awaits those; `undefined` once it no longer waits. */
-  async probe(): Promise<Chain | undefined> {
+  async probe(): Promise<readonly Site[] | undefined> {
     if (this.#isOver || !this.isAnswering) return undefined;
     return new NativePromise((resolve) => {
       this.#onChain = resolve;

@@ -13,19 +13,21 @@ const CHAIN_FRAMES = 200;
 function captureFrames(frames: number): Captured {
   const captured = {};
   const {stackTraceLimit} = Error;
-  Error.stackTraceLimit = frames;
+  // Not an assignment, which throws where `Error` is frozen.
+  Reflect.set(Error, 'stackTraceLimit', frames);
   Error.captureStackTrace(captured);
-  Error.stackTraceLimit = stackTraceLimit;
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
   return captured;
 }
 
 export const captureCall = (): Captured => captureFrames(CALL_FRAMES);
 
-/** To be called by an asynchronous function: of those who await it, and of those who await them. */
-export const captureChain = (): string => String(captureFrames(CHAIN_FRAMES).stack);
-
 /** A place in a function. */
 export interface Site {
+  /** What the function is called. */
+  readonly name: string;
+  /** Empty for a function of the engine's own. */
+  readonly file: string;
   /** The same for all places of one function. */
   readonly within: string;
   readonly position: string;
@@ -33,12 +35,17 @@ export interface Site {
   readonly frame: string;
 }
 
-/** The same as `captureChain`, for comparing functions and places in them. */
+/**
+ * The functions on the stack. Below the first of them that is an asynchronous one that was resumed,
+ * those that await it, and those that await those.
+ */
 export function captureSites(): Site[] {
   const {prepareStackTrace} = Error;
-  Error.prepareStackTrace = (_error, callSites) => callSites.map(siteOf);
+  Reflect.set(Error, 'prepareStackTrace', (_error: unknown, callSites: NodeJS.CallSite[]) =>
+    callSites.map(siteOf),
+  );
   const sites: unknown = captureFrames(CHAIN_FRAMES).stack;
-  Error.prepareStackTrace = prepareStackTrace;
+  Reflect.set(Error, 'prepareStackTrace', prepareStackTrace);
   return Array.isArray(sites) ? (sites as Site[]) : [];
 }
 
@@ -50,10 +57,13 @@ export function captureCallSite(): Site | undefined {
 
 function siteOf(callSite: NodeJS.CallSite): Site {
   const {file, position, begin} = placesOf(callSite);
+  const name = callSite.getFunctionName() ?? '';
   return {
+    name,
+    file,
     within: `${file} ${begin}`,
     position: `${file} ${position}`,
-    frame: `at ${callSite.getFunctionName() ?? ''} (${file}:${position})`,
+    frame: `at ${name} (${file}:${position})`,
   };
 }
 

@@ -6,7 +6,7 @@ import {watching, type WatchedEntrance, type Watcher} from '../line/watching.js'
 import {channels} from './channels.js';
 import {hostTimers, now} from './clock.js';
 import {findCircles} from './deadlocks.js';
-import {Acquisition, GroupHolder, Holder, Wait, type Chain, type Mark} from './records.js';
+import {Acquisition, GroupHolder, Holder, Wait, type Mark} from './records.js';
 import {
   reportCircle,
   reportExit,
@@ -15,7 +15,7 @@ import {
   stateOfAcquisition,
   stateOfWait,
 } from './reports.js';
-import {captureCall, captureCallSite, type Captured} from './stacks.js';
+import {captureCall, captureCallSite, type Captured, type Site} from './stacks.js';
 import type {LockMessage, LockReport, LockState} from './types.js';
 
 /** Whom to tell of what. */
@@ -33,6 +33,9 @@ export interface Reporter {
 /** So many chains are looked at before other work of the thread has its turn. */
 const PROBES = 100;
 
+/** Looking takes at most one in so many parts of the thread's time. */
+const PROBING_SHARE = 20;
+
 /** A call that nobody was seen to await is looked at again when it has waited twice as long. */
 const FIRST_PROBE_AGAIN_MILLISECONDS = 10;
 
@@ -40,7 +43,7 @@ const FIRST_PROBE_AGAIN_MILLISECONDS = 10;
 const SWEEP_MILLISECONDS = {least: 10, most: 500, perLimit: 1 / 8};
 
 /** The names of frames, while chains are looked at. */
-const NUMBERED = /withLock \[(\d+)\]/;
+const NUMBERED = /^withLock \[(\d+)\]$/;
 
 /** Of a call that gave up. */
 const GONE = Object.assign(new Holder(undefined), {isOver: true});
@@ -62,6 +65,7 @@ export class LockWatch implements Watcher {
   #isChecking = false;
   #isCheckDue = false;
   #isCheckScheduled = false;
+  #restUntil = 0;
 
   // Reporters
 
@@ -297,13 +301,19 @@ export class LockWatch implements Watcher {
   #scheduleCheck(): void {
     if (!this.#isCheckDue || this.#isCheckScheduled || this.#isChecking) return;
     this.#isCheckScheduled = true;
-    outside(() => hostTimers.setImmediate(() => void this.#check()));
+    const rest = this.#restUntil - now();
+    const check = () => void this.#check();
+    outside(() => {
+      if (rest > 0) hostTimers.setTimeout(check, rest);
+      else hostTimers.setImmediate(check);
+    });
   }
 
   async #check(): Promise<void> {
     this.#isCheckScheduled = false;
     this.#isCheckDue = false;
     this.#isChecking = true;
+    const start = now();
     try {
       await this.#probe();
       this.#reportCircles();
@@ -311,6 +321,8 @@ export class LockWatch implements Watcher {
       process.emitWarning(error as Error);
     }
     this.#isChecking = false;
+    const end = now();
+    this.#restUntil = end + (end - start) * (PROBING_SHARE - 1);
     this.#scheduleCheck();
   }
 
@@ -353,18 +365,18 @@ export class LockWatch implements Watcher {
     for (const {frame} of numbered.values()) if (frame) rename(frame, 'withLock');
   }
 
-  #findAwaiters(wait: Wait, chain: Chain, numbered: ReadonlyMap<string, Holder>): void {
-    for (const line of chain.text.split('\n')) {
+  #findAwaiters(wait: Wait, chain: readonly Site[], numbered: ReadonlyMap<string, Holder>): void {
+    for (const {name, file} of chain) {
       // Whoever waits for any of several may go on without this one.
-      if (line.includes('Promise.any')) return;
-      const number = NUMBERED.exec(line)?.[1];
+      if (name === 'any' && file === '') return;
+      const number = NUMBERED.exec(name)?.[1];
       const holder = number === undefined ? undefined : numbered.get(number);
       if (holder) wait.awaiters.set(holder, 'proved');
     }
     for (let mark = heldIn(wait.context); mark; mark = heldIn(mark.parent)) {
       const site = mark.holder?.site;
       if (!mark.holder || !site || site.position === wait.site?.position) continue;
-      if (chain.sites.some(({within}) => within === site.within)) {
+      if (chain.some(({within}) => within === site.within)) {
         if (!wait.awaiters.has(mark.holder)) wait.awaiters.set(mark.holder, 'likely');
       }
     }
