@@ -31,9 +31,9 @@ export interface Reporter {
 }
 
 /** So many chains are looked at before other work of the thread has its turn. */
-const PROBES = 100;
+const PROBES = 25;
 
-/** Looking takes at most one in so many parts of the thread's time. */
+/** Where there are more, looking takes at most one in so many parts of the thread's time. */
 const PROBING_SHARE = 20;
 
 /** A call that nobody was seen to await is looked at again when it has waited twice as long. */
@@ -186,9 +186,9 @@ export class LockWatch implements Watcher {
       return outcome;
     }
     this.#checkSoon();
-    if (this.#captures) wait.site = captureCallSite();
     const isLasting = waiter.args === undefined;
-    if (isLasting && !whole && this.#captures) wait.mark = this.#enter(undefined);
+    if (this.#captures && (isLasting || wait.context)) wait.site = captureCallSite();
+    if (this.#captures && isLasting && !whole) wait.mark = this.#enter(undefined);
     return wait.answer(outcome, (error) => {
       if (wait.hasGivenUp) this.#publishEnd(wait, error);
     });
@@ -314,20 +314,21 @@ export class LockWatch implements Watcher {
     this.#isCheckDue = false;
     this.#isChecking = true;
     const start = now();
+    let isBusy = false;
     try {
-      await this.#probe();
+      isBusy = await this.#probe();
       this.#reportCircles();
     } catch (error) {
       process.emitWarning(error as Error);
     }
     this.#isChecking = false;
     const end = now();
-    this.#restUntil = end + (end - start) * (PROBING_SHARE - 1);
+    if (isBusy) this.#restUntil = end + (end - start) * (PROBING_SHARE - 1);
     this.#scheduleCheck();
   }
 
-  /** Finds out who waits for the calls that wait. */
-  async #probe(): Promise<void> {
+  /** Finds out who waits for the calls that wait. @returns whether it left some for later */
+  async #probe(): Promise<boolean> {
     const time = now();
     const due: Wait[] = [];
     let nextAt = Infinity;
@@ -350,7 +351,7 @@ export class LockWatch implements Watcher {
     if (nextAt < Infinity) {
       this.#probing = hostTimers.setTimeout(() => this.#checkSoon(), nextAt - time).unref();
     }
-    if (due.length === 0) return;
+    if (due.length === 0) return false;
     const numbered = new Map<string, Holder>();
     for (const {holder} of this.#held) {
       if (!holder.frame) continue;
@@ -363,6 +364,7 @@ export class LockWatch implements Watcher {
       if (chain) this.#findAwaiters(wait, chain, numbered);
     }
     for (const {frame} of numbered.values()) if (frame) rename(frame, 'withLock');
+    return due.length === PROBES;
   }
 
   #findAwaiters(wait: Wait, chain: readonly Site[], numbered: ReadonlyMap<string, Holder>): void {
