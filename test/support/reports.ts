@@ -17,9 +17,6 @@ export function reportsOf(t: ExecutionContext, options: WatchLocksOptions = {}):
 /** The watcher has looked several times at all who wait. */
 export const looksPass = () => new Promise((resolve) => setTimeout(resolve, 50));
 
-/**
- * A report's text as its reader sees it, with `…` for what is different each time: times, and the
- * places that the caller knows by heart.
- */
+/** A text as its reader sees it, with `…` for what is different each time. */
 export const withoutTimes = (text: string): string =>
   text.replace(/[\d,]+ ms/g, '… ms').replace(/\d\d:\d\d:\d\d\.\d{3}/g, '…');
