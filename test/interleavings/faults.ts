@@ -108,8 +108,8 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'forgets-the-timeout-of-a-call': edit(
     LIMITS,
-    'timeoutMilliseconds === undefined ? own : createLimits(timeoutMilliseconds);',
-    'own;',
+    'timeoutMilliseconds === undefined ? own.deadlines : findDeadlines(timeoutMilliseconds);',
+    'own.deadlines;',
   ),
   'keeps-the-word-for-ever': edit(
     TENURE,
