@@ -1,12 +1,12 @@
-import {AsyncLocalStorage} from 'node:async_hooks';
 import {outside} from '../intrinsics.js';
 import type {Line} from '../line/protocol.js';
 import type {Waiter, WaiterEntrance} from '../line/waiter.js';
 import {watching, type WatchedEntrance, type Watcher} from '../line/watching.js';
 import {channels} from './channels.js';
 import {hostTimers, now} from './clock.js';
-import {findCircles} from './deadlocks.js';
-import {Acquisition, GroupHolder, Holder, Wait, type Mark} from './records.js';
+import {CircleWatch} from './circles.js';
+import {Contexts} from './contexts.js';
+import {Acquisition, GroupHolder, Holder, Wait} from './records.js';
 import {
   reportCircle,
   reportExit,
@@ -15,7 +15,7 @@ import {
   stateOfAcquisition,
   stateOfWait,
 } from './reports.js';
-import {captureCall, captureCallSite, type Captured, type Site} from './stacks.js';
+import {captureCall, captureCallSite, type Captured} from './stacks.js';
 import type {LockMessage, LockReport, LockState} from './types.js';
 
 /** Whom to tell of what. */
@@ -30,20 +30,8 @@ export interface Reporter {
   readonly toldOfLine: WeakMap<Line, number>;
 }
 
-/** So many chains are looked at before other work of the thread has its turn. */
-const PROBES = 25;
-
-/** Where there are more, looking takes at most one in so many parts of the thread's time. */
-const PROBING_SHARE = 20;
-
-/** A call that nobody was seen to await is looked at again when it has waited twice as long. */
-const FIRST_PROBE_AGAIN_MILLISECONDS = 10;
-
 /** How often it is looked whether something takes too long. */
 const SWEEP_MILLISECONDS = {least: 10, most: 500, perLimit: 1 / 8};
-
-/** The names of frames, while chains are looked at. */
-const NUMBERED = /^withLock \[(\d+)\]$/;
 
 /** Of a call that gave up. */
 const GONE = Object.assign(new Holder(undefined), {isOver: true});
@@ -53,19 +41,24 @@ export class LockWatch implements Watcher {
   readonly #reporters: Reporter[] = [];
   #captures = false;
   #sweeping: NodeJS.Timeout | undefined;
-  #probing: NodeJS.Timeout | undefined;
 
   /** In no order. */
   #held: Acquisition[] = [];
   /** Those who wait, in the order in which they came. */
   readonly #waits = new Map<Waiter, Wait>();
   readonly #groups = new WeakMap<object, GroupHolder>();
-  readonly #contexts = new AsyncLocalStorage<Mark | undefined>();
-
-  #isChecking = false;
-  #isCheckDue = false;
-  #isCheckScheduled = false;
-  #restUntil = 0;
+  readonly #contexts = new Contexts();
+  readonly #circles = new CircleWatch(
+    () => this.#held,
+    () => this.#waits.values(),
+    (circle, newest) =>
+      this.#report(
+        // Not the call itself: that it waits for too long is another report.
+        newest.awaiters,
+        () => reportCircle(circle, holderOf),
+        () => true,
+      ),
+  );
 
   // Reporters
 
@@ -82,10 +75,9 @@ export class LockWatch implements Watcher {
 
   #onReportersChange(): void {
     this.#captures = this.#reporters.some(({stacks}) => stacks);
-    // Otherwise every promise of the process would be made to remember its context for good.
     if (!this.#captures) this.#contexts.disable();
     hostTimers.clearInterval(this.#sweeping);
-    hostTimers.clearTimeout(this.#probing);
+    this.#circles.stop();
     const isWatched = this.#reporters.length > 0;
     watching.watcher = isWatched ? this : undefined;
     if (!isWatched) {
@@ -137,7 +129,7 @@ export class LockWatch implements Watcher {
     if (party) {
       party.held++;
       // It may hold from now on what somebody in a circle waits for.
-      this.#checkSoon();
+      this.#circles.checkSoon();
     }
     if (wait) {
       this.#endWait(wait);
@@ -176,7 +168,7 @@ export class LockWatch implements Watcher {
       group: whole ?? part,
       call: (whole ?? part)?.call ?? this.#capture(),
       since: now(),
-      context: this.#captures ? this.#contexts.getStore() : undefined,
+      context: this.#captures ? this.#contexts.current : undefined,
     });
     this.#waits.set(waiter, wait);
     if (channels.wait.hasSubscribers && !whole)
@@ -185,10 +177,10 @@ export class LockWatch implements Watcher {
       wait.awaiters.set(part, 'proved');
       return outcome;
     }
-    this.#checkSoon();
+    this.#circles.checkSoon();
     const isLasting = waiter.args === undefined;
     if (this.#captures && (isLasting || wait.context)) wait.site = captureCallSite();
-    if (this.#captures && isLasting && !whole) wait.mark = this.#enter(undefined);
+    if (this.#captures && isLasting && !whole) wait.mark = this.#contexts.enter(undefined);
     return wait.answer(outcome, (error) => {
       if (wait.hasGivenUp) this.#publishEnd(wait, error);
     });
@@ -220,7 +212,7 @@ export class LockWatch implements Watcher {
   /** `holder` was got by `acquire` or the like. */
   onLasts(holder: Holder): void {
     if (!this.#captures) return;
-    this.#enter(holder);
+    this.#contexts.enter(holder);
     holder.site = captureCallSite();
   }
 
@@ -279,123 +271,6 @@ export class LockWatch implements Watcher {
     if (last === undefined || last === acquisition) return;
     last.place = acquisition.place;
     this.#held[last.place] = last;
-  }
-
-  // Async contexts
-
-  /** From here on, the caller's async context is that of one who holds, or is to hold, a lock. */
-  #enter(holder: Holder | undefined): Mark {
-    const mark: Mark = {holder, parent: heldIn(this.#contexts.getStore())};
-    this.#contexts.enterWith(mark);
-    return mark;
-  }
-
-  // Circles
-
-  /** As soon as the callers have had time to await what they were given. */
-  #checkSoon(): void {
-    this.#isCheckDue = true;
-    this.#scheduleCheck();
-  }
-
-  #scheduleCheck(): void {
-    if (!this.#isCheckDue || this.#isCheckScheduled || this.#isChecking) return;
-    this.#isCheckScheduled = true;
-    const rest = this.#restUntil - now();
-    const check = () => void this.#check();
-    outside(() => {
-      if (rest > 0) hostTimers.setTimeout(check, rest);
-      else hostTimers.setImmediate(check);
-    });
-  }
-
-  async #check(): Promise<void> {
-    this.#isCheckScheduled = false;
-    this.#isCheckDue = false;
-    this.#isChecking = true;
-    const start = now();
-    let isBusy = false;
-    try {
-      isBusy = await this.#probe();
-      this.#reportCircles();
-    } catch (error) {
-      process.emitWarning(error as Error);
-    }
-    this.#isChecking = false;
-    const end = now();
-    if (isBusy) this.#restUntil = end + (end - start) * (PROBING_SHARE - 1);
-    this.#scheduleCheck();
-  }
-
-  /** Finds out who waits for the calls that wait. @returns whether it left some for later */
-  async #probe(): Promise<boolean> {
-    const time = now();
-    const due: Wait[] = [];
-    let nextAt = Infinity;
-    for (const wait of this.#waits.values()) {
-      if (wait.awaiters.size > 0) continue;
-      if (wait.probeAt > time) {
-        nextAt = Math.min(nextAt, wait.probeAt);
-        continue;
-      }
-      if (due.length === PROBES) {
-        this.#isCheckDue = true;
-        break;
-      }
-      due.push(wait);
-      const age = time - wait.since;
-      wait.probeAt = time + Math.max(age, FIRST_PROBE_AGAIN_MILLISECONDS);
-      nextAt = Math.min(nextAt, wait.probeAt);
-    }
-    hostTimers.clearTimeout(this.#probing);
-    if (nextAt < Infinity) {
-      this.#probing = hostTimers.setTimeout(() => this.#checkSoon(), nextAt - time).unref();
-    }
-    if (due.length === 0) return false;
-    const numbered = new Map<string, Holder>();
-    for (const {holder} of this.#held) {
-      if (!holder.frame) continue;
-      const number = String(numbered.size);
-      rename(holder.frame, `withLock [${number}]`);
-      numbered.set(number, holder);
-    }
-    for (const [wait, probe] of due.map((each) => [each, each.probe()] as const)) {
-      const chain = await probe;
-      if (chain) this.#findAwaiters(wait, chain, numbered);
-    }
-    for (const {frame} of numbered.values()) if (frame) rename(frame, 'withLock');
-    return due.length === PROBES;
-  }
-
-  #findAwaiters(wait: Wait, chain: readonly Site[], numbered: ReadonlyMap<string, Holder>): void {
-    for (const {name, file} of chain) {
-      // Whoever waits for any of several may go on without this one.
-      if (name === 'any' && file === '') return;
-      const number = NUMBERED.exec(name)?.[1];
-      const holder = number === undefined ? undefined : numbered.get(number);
-      if (holder) wait.awaiters.set(holder, 'proved');
-    }
-    for (let mark = heldIn(wait.context); mark; mark = heldIn(mark.parent)) {
-      const site = mark.holder?.site;
-      if (!mark.holder || !site || site.position === wait.site?.position) continue;
-      if (chain.some(({within}) => within === site.within)) {
-        if (!wait.awaiters.has(mark.holder)) wait.awaiters.set(mark.holder, 'likely');
-      }
-    }
-  }
-
-  #reportCircles(): void {
-    const awaited = [...this.#waits.values()].filter(({awaiters}) => awaiters.size > 0);
-    for (const circle of findCircles(awaited)) {
-      // It is one circle, whichever of its calls is told of.
-      const {wait} = circle.reduce((a, b) => (a.wait.since > b.wait.since ? a : b));
-      this.#report(
-        // Not the call itself: that it waits for too long is another report.
-        wait.awaiters,
-        () => reportCircle(circle, holderOf),
-        () => true,
-      );
-    }
   }
 
   // What takes too long
@@ -476,21 +351,4 @@ export class LockWatch implements Watcher {
 function holderOf({entrance}: Wait): Acquisition | undefined {
   const watched = entrance?.line.holder?.watched;
   return watched instanceof Acquisition ? watched : undefined;
-}
-
-function rename(frame: object, name: string): void {
-  Object.defineProperty(frame, 'name', {value: name, configurable: true});
-}
-
-const skipOver = (mark: Mark | undefined): Mark | undefined => {
-  let each = mark;
-  while (each?.holder?.isOver) each = each.parent;
-  return each;
-};
-
-/** The newest mark of one who still holds, or waits. Forgets the others, which may be many. */
-function heldIn(mark: Mark | undefined): Mark | undefined {
-  const newest = skipOver(mark);
-  for (let each = newest; each; each = each.parent) each.parent = skipOver(each.parent);
-  return newest;
 }
