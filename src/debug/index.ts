@@ -48,7 +48,6 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
     toldOfLine: new WeakMap(),
   };
   const watch = currentWatch() ?? new LockWatch();
-  watch.add(reporter);
 
   // A process with work left may still end by `process.exit`, with callers in line: that is no fault.
   let isIdle = false;
@@ -62,9 +61,11 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
     isIdle = false;
     onSnapshot(watch.snapshot());
   };
+  // First, because Node.js refuses some signals.
+  if (snapshotSignal !== undefined) process.on(snapshotSignal, takeSnapshot);
+  watch.add(reporter);
   process.on('beforeExit', onIdle);
   process.on('exit', onExit);
-  if (snapshotSignal !== undefined) process.on(snapshotSignal, takeSnapshot);
   if (snapshotChannel !== undefined) subscribe(snapshotChannel, takeSnapshot);
 
   return function stop() {

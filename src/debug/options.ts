@@ -1,3 +1,4 @@
+import {constants} from 'node:os';
 import {assertOptions, assertType, badValueError} from '../errors.js';
 import type {LockReport, LockState} from './reports.js';
 
@@ -57,5 +58,10 @@ export function checkWatchOptions(options: WatchLocksOptions): void {
     if (types[name] === 'number' && !((value as number) > 0)) {
       throw badValueError(RangeError, `${name} to be more than 0`, value as number);
     }
+  }
+  const {snapshotSignal} = options;
+  if (snapshotSignal !== undefined && !(snapshotSignal in constants.signals)) {
+    const expected = 'snapshotSignal to be a signal, SIGUSR2 for example';
+    throw badValueError(RangeError, expected, snapshotSignal);
   }
 }

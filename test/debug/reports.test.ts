@@ -495,6 +495,13 @@ const SLIPS: [
     {instanceOf: TypeError, message: 'Expected snapshotSignal to be a string, but got number.'},
   ],
   [
+    {snapshotSignal: 'USR2'},
+    {
+      instanceOf: RangeError,
+      message: 'Expected snapshotSignal to be a signal, SIGUSR2 for example, but got USR2.',
+    },
+  ],
+  [
     {snapshotChannel: Symbol('channel')},
     {instanceOf: TypeError, message: 'Expected snapshotChannel to be a string, but got symbol.'},
   ],
@@ -514,4 +521,11 @@ test.serial('a bad option is refused by its name, and begins no watch', (t) => {
     t.throws(() => watchLocks(options as Parameters<typeof watchLocks>[0]), error);
     t.is(watching.watcher, undefined);
   }
+});
+
+test.serial('a snapshotSignal that no process can catch begins no watch', (t) => {
+  const exits = process.listenerCount('exit');
+  t.throws(() => watchLocks({snapshotSignal: 'SIGKILL'}), {code: 'EINVAL'});
+  t.is(watching.watcher, undefined);
+  t.is(process.listenerCount('exit'), exits);
 });
