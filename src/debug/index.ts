@@ -2,6 +2,7 @@
 import {subscribe, unsubscribe} from 'node:diagnostics_channel';
 import process from 'node:process';
 import {watching} from '../line/watching.js';
+import {hostTimers} from './clock.js';
 import {checkWatchOptions} from './options.js';
 import {printSnapshot} from './snapshot.js';
 import type {LockState, WatchLocksOptions} from './types.js';
@@ -46,23 +47,25 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
     toldOfLine: new WeakMap(),
   };
   const watch = currentWatch() ?? new LockWatch();
-  watch.add(reporter);
 
   // A process with work left may still end by `process.exit`, with callers in line: that is no fault.
   let isIdle = false;
   const onIdle = () => {
     isIdle = true;
+    // Unless another listener finds something to do. An immediate alone is nothing.
+    hostTimers.setImmediate(() => (isIdle = false)).unref();
   };
   const onExit = () => {
     if (isIdle) watch.reportExit();
   };
   const takeSnapshot = () => {
-    isIdle = false;
     onSnapshot(watch.snapshot());
   };
+  // First, because Node.js refuses some signals.
+  if (snapshotSignal !== undefined) process.on(snapshotSignal, takeSnapshot);
+  watch.add(reporter);
   process.on('beforeExit', onIdle);
   process.on('exit', onExit);
-  if (snapshotSignal !== undefined) process.on(snapshotSignal, takeSnapshot);
   if (snapshotChannel !== undefined) subscribe(snapshotChannel, takeSnapshot);
 
   return function stop() {

@@ -32,8 +32,9 @@ export function checkWatchOptions(options: WatchLocksOptions): void {
       throw badValueError(RangeError, `${name} to be more than 0`, value as number);
     }
   }
-  const {snapshotSignal: signal} = options;
-  if (signal !== undefined && !(signal in constants.signals)) {
-    throw badValueError(RangeError, 'snapshotSignal to be the name of a signal', signal);
+  const {snapshotSignal} = options;
+  if (snapshotSignal !== undefined && !(snapshotSignal in constants.signals)) {
+    const expected = 'snapshotSignal to be a signal, SIGUSR2 for example';
+    throw badValueError(RangeError, expected, snapshotSignal);
   }
 }

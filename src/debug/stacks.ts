@@ -63,7 +63,7 @@ function siteOf(callSite: NodeJS.CallSite): Site {
     file,
     within: `${file} ${begin}`,
     position: `${file} ${position}`,
-    frame: `at ${name} (${file}:${position})`,
+    frame: `at ${String(callSite)}`,
   };
 }
 
@@ -79,8 +79,11 @@ function placesOf(callSite: NodeJS.CallSite) {
 /** Files of this package at the top. The lock may be of another copy than the watcher is. */
 const OWN_FILE =
   /((?:[a-z]+:\/\/)?[^\s()]*[\\/])(?:debug[\\/]stacks|line[\\/](?:entrance|watching))\.[cm]?[jt]s:\d+/g;
-/** One of its methods, for programs that are bundled into one file. */
-const OWN_METHOD = /at (?:[\w$]+\.)?(?:withLocks?|acquireLock|acquire(?:All)?|tryAcquire) \(/;
+/**
+ * One of its methods, for programs that are bundled into one file. Not the function of the same
+ * name that calls the caller's.
+ */
+const OWN_METHOD = /at [\w$]+\.(?:withLocks?|acquireLock|acquire(?:All)?|tryAcquire) \(/;
 /** It has at most so many frames at the top. */
 const OWN_FRAMES = 16;
 
@@ -97,8 +100,10 @@ function findOwn(frames: readonly string[]): ((frame: string) => boolean) | unde
 function countOwn(frames: readonly string[]): number {
   const isOwn = findOwn(frames);
   if (isOwn) {
-    const first = frames.findIndex((frame) => !isOwn(frame));
-    return first < 0 ? frames.length : first;
+    // The watcher's own may be bundled into one file with the program.
+    const begin = frames.findIndex(isOwn);
+    const first = frames.slice(begin).findIndex((frame) => !isOwn(frame));
+    return first < 0 ? frames.length : begin + first;
   }
   const top = frames.slice(0, OWN_FRAMES);
   let own = top.findIndex((frame) => OWN_METHOD.test(frame)) + 1;
