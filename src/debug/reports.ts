@@ -34,6 +34,10 @@ function quote(entrance: WatchedEntrance): string {
   return key === undefined ? quoted : `${quoted} (key ${key})`;
 }
 
+/** The same, after an article. */
+const describe = (entrance: WatchedEntrance): string =>
+  entrance.settings.name === undefined ? quote(entrance) : `lock ${quote(entrance)}`;
+
 // States
 
 export function stateOfAcquisition(acquisition: Acquisition): LockState {
@@ -101,7 +105,7 @@ export function reportHeld(acquisition: Acquisition, waits: readonly Wait[]): Lo
   const waiting = waits.map((wait) => stateOfWait(wait, entrance));
   const verb = acquisition.isOver ? 'was held' : 'has been held';
   const lines = [
-    `The lock ${quote(entrance)} ${verb} for ${duration(held.milliseconds)}; ${count(waits.length)}.`,
+    `The ${describe(entrance)} ${verb} for ${duration(held.milliseconds)}; ${count(waits.length)}.`,
     tellCall('held', held),
     ...tellOthers(waiting),
   ];
@@ -124,7 +128,7 @@ export function reportWaiting(
   const others = behind.map((other) => stateOfWait(other, entrance));
   const waited = duration(own.milliseconds);
   const lines = [
-    `A call has been waiting for the lock ${quote(entrance)} for ${waited}; ${count(behind.length)}.`,
+    `A call has been waiting for the ${describe(entrance)} for ${waited}; ${count(behind.length)}.`,
     tellCall('waiting', own),
     held ? tellCall('held', held) : tellUnknownHolder(entrance),
     ...tellOthers(others),
@@ -150,7 +154,7 @@ export function reportExit(
     const waiting = stateOfWait(wait, entrance);
     const holder = holderOf(wait);
     const held = holder && stateOfAcquisition(holder);
-    lines.push(tellCall(`waiting for the lock ${quote(entrance)}`, {...waiting, stack: ''}));
+    lines.push(tellCall(`waiting for the ${describe(entrance)}`, {...waiting, stack: ''}));
     lines.push(held ? `  ${tellCall('held', {...held, stack: ''})}` : tellUnknownHolder(entrance));
     calls.push(waiting, ...(held ? [held] : []));
   }
@@ -188,13 +192,19 @@ export function reportCircle(
   const parties = links.map(({entrance, held}, place) => {
     const next = links[(place + 1) % links.length] as (typeof links)[number];
     const awaits = stateOfWait(next.wait, next.entrance);
-    return {held, awaits, holds: quote(entrance), waitsFor: quote(next.entrance)};
+    return {
+      held,
+      awaits,
+      described: describe(entrance),
+      holds: quote(entrance),
+      waitsFor: quote(next.entrance),
+    };
   });
   const [first] = parties;
   const isOne = parties.length === 1 && first !== undefined;
   const lines = isOne
     ? [
-        `The lock ${first.holds} waits for itself: a call waits for it that its own holder waits for.`,
+        `The ${first.described} waits for itself: a call waits for it that its own holder waits for.`,
         tellCall('held', first.held),
         tellCall('waiting', first.awaits),
       ]

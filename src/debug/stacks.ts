@@ -63,7 +63,7 @@ function siteOf(callSite: NodeJS.CallSite): Site {
     file,
     within: `${file} ${begin}`,
     position: `${file} ${position}`,
-    frame: `at ${String(callSite)}`,
+    frame: `at ${(callSite as {toString(): string}).toString()}`,
   };
 }
 

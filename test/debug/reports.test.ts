@@ -172,7 +172,7 @@ test.serial('unnamed locks are told from each other by numbers that stay', async
   t.regex(names[0] ?? '', /^unnamed lock \d+$/);
   t.not(names[0], names[1]);
   t.is(names[0], names[2]);
-  t.regex(reports[0]?.text ?? '', new RegExp(`^The lock an ${names[0] ?? ''} has been held`));
+  t.regex(reports[0]?.text ?? '', new RegExp(`^The ${names[0] ?? ''} has been held`));
 });
 
 for (const [kind, make] of Object.entries({createLock, 'shared createLock': createSharedLock})) {
