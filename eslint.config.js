@@ -34,15 +34,18 @@ export default defineConfig(
   },
   {
     // Programs of the tests, which replace what is usually there.
-    files: ['test/wild/programs/**'],
+    files: ['test/{debug,wild}/programs/**'],
     languageOptions: {
       globals: {
         AbortController: 'readonly',
         SharedArrayBuffer: 'readonly',
+        clearInterval: 'readonly',
         clearTimeout: 'readonly',
         gc: 'readonly',
         performance: 'readonly',
+        require: 'readonly',
         setImmediate: 'readonly',
+        setInterval: 'readonly',
         setTimeout: 'readonly',
         structuredClone: 'readonly',
       },

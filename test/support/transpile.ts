@@ -29,7 +29,7 @@ export function transpileFolder(
     const file = path.posix.join(from, name.replaceAll(path.sep, '/'));
     const source = change(file, readFileSync(path.join(repository, file), 'utf8'));
     const {outputText} = ts.transpileModule(source, {
-      compilerOptions: {module, target: ts.ScriptTarget.ES2022},
+      compilerOptions: {module, target: ts.ScriptTarget.ES2022, esModuleInterop: true},
       fileName: file,
     });
     const target = path.join(to, file.replace(/\.ts$/, '.js'));
