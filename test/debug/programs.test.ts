@@ -278,3 +278,28 @@ test('of two hundred callers that are sound nothing is told, and all are served'
   t.is(stdout, 'all settled\n0 times two at once\n');
   t.is(exit, '0');
 });
+
+for (const [how, watch] of [
+  ['signal', 'snapshotSignal=SIGUSR2'],
+  // The name of a channel may not have a space there.
+  ['channel', 'snapshotChannel=show-the-locks'],
+] as const) {
+  test(`a table of what is held and awaited is printed at a ${how}`, async (t) => {
+    const {stderr, exit} = await watched('snapshots.js', {args: [entry, sharedEntry, how], watch});
+    t.is(exit, '0');
+    const cells = stderr
+      .split('\n')
+      .filter((line) => line.startsWith('│'))
+      .map((line) => line.split('│').map((cell) => cell.trim().replaceAll(/['"]/g, '')));
+    const rows = cells.slice(1).map(([, , lock, key, state]) => [lock, key, state].join(' '));
+    t.deepEqual(rows.sort(), [
+      'everybody undefined held',
+      'orders undefined held',
+      'orders undefined waiting',
+      'users ada held',
+    ]);
+    for (const name of ['placeOrder', 'shipOrder', 'renameUser', 'countUsers']) {
+      t.true(stderr.includes(`${name} (`), name);
+    }
+  });
+}
