@@ -328,7 +328,10 @@ export class LockWatch implements Watcher {
 
   /** What is held and awaited now. */
   snapshot(): LockState[] {
-    const held = this.#held.map(stateOfAcquisition).sort((a, b) => b.milliseconds - a.milliseconds);
+    const time = now();
+    const held = [...this.#held]
+      .sort((a, b) => (a.since ?? time) - (b.since ?? time))
+      .map(stateOfAcquisition);
     const waiting = [...this.#waits.values()].flatMap((wait) =>
       wait.entrance ? [stateOfWait(wait, wait.entrance)] : [],
     );

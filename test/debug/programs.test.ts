@@ -281,8 +281,7 @@ test('of two hundred callers that are sound nothing is told, and all are served'
 
 for (const [how, watch] of [
   ['signal', 'snapshotSignal=SIGUSR2'],
-  // The name of a channel may not have a space there.
-  ['channel', 'snapshotChannel=show-the-locks'],
+  ['channel', 'snapshotChannel=locks/show'],
 ] as const) {
   test(`a table of what is held and awaited is printed at a ${how}`, async (t) => {
     const {stderr, exit} = await watched('snapshots.js', {args: [entry, sharedEntry, how], watch});

@@ -36,7 +36,7 @@ if (how === 'signal') {
   await told;
   clearInterval(alive);
 } else {
-  channel('show-the-locks').publish('now');
+  channel('locks/show').publish('now');
 }
 for (const guard of guards) guard.release();
 await shipped;
