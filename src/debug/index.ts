@@ -2,9 +2,9 @@
 import {subscribe, unsubscribe} from 'node:diagnostics_channel';
 import process from 'node:process';
 import {watching} from '../line/watching.js';
-import {hostTimers} from './clock.js';
 import {checkWatchOptions} from './options.js';
 import {printSnapshot} from './snapshot.js';
+import {captureSites} from './stacks.js';
 import type {LockState, WatchLocksOptions} from './types.js';
 import {LockWatch, type Reporter} from './watch.js';
 
@@ -48,15 +48,9 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
   };
   const watch = currentWatch() ?? new LockWatch();
 
-  // A process with work left may still end by `process.exit`, with callers in line: that is no fault.
-  let isIdle = false;
-  const onIdle = () => {
-    isIdle = true;
-    // Unless another listener finds something to do. An immediate alone is nothing.
-    hostTimers.setImmediate(() => (isIdle = false)).unref();
-  };
+  // A process that somebody ends may well have callers in line.
   const onExit = () => {
-    if (isIdle) watch.reportExit();
+    if (!isEndedByCall()) watch.reportExit();
   };
   const takeSnapshot = () => {
     onSnapshot(watch.snapshot());
@@ -64,13 +58,11 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
   // First, because Node.js refuses some signals.
   if (snapshotSignal !== undefined) process.on(snapshotSignal, takeSnapshot);
   watch.add(reporter);
-  process.on('beforeExit', onIdle);
   process.on('exit', onExit);
   if (snapshotChannel !== undefined) subscribe(snapshotChannel, takeSnapshot);
 
   return function stop() {
     watch.remove(reporter);
-    process.off('beforeExit', onIdle);
     process.off('exit', onExit);
     if (snapshotSignal !== undefined) process.off(snapshotSignal, takeSnapshot);
     if (snapshotChannel !== undefined) unsubscribe(snapshotChannel, takeSnapshot);
@@ -94,3 +86,10 @@ export function locksSnapshot(): LockState[] {
   }
   return watch.snapshot();
 }
+
+/**
+ * Of a listener of `exit`: whether `process.exit` or an uncaught error ends the process. The runtime
+ * calls listeners by itself when nothing is left to do, without any of its own functions below.
+ */
+const isEndedByCall = (): boolean =>
+  captureSites().some(({file}) => /^node:internal\/(process|main)\//.test(file));
