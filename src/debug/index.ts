@@ -44,7 +44,6 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
     stacks,
     onReport,
     told: new WeakSet(),
-    toldOfLine: new WeakMap(),
   };
   const watch = currentWatch() ?? new LockWatch();
 

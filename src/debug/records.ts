@@ -108,9 +108,11 @@ export class Wait {
   readonly awaiters = new Map<Holder, 'proved' | 'likely'>();
   /** When to look for them again. */
   probeAt = 0;
+  /** Whether a timeout or a signal ended it. */
+  hasGivenUp = false;
 
   /** Whether its caller was given the promise of `answer`. */
-  isAnswering = false;
+  #isAnswering = false;
   #isOver = false;
   #wake: () => void = () => undefined;
   #onChain: ((chain: readonly Site[]) => void) | undefined;
@@ -131,9 +133,6 @@ export class Wait {
     this.context = facts.context;
   }
 
-  /** Whether a timeout or a signal ended it. */
-  hasGivenUp = false;
-
   /** The wait is over, in whichever way: the promise of `answer` only follows the call's now. */
   end(): void {
     this.#isOver = true;
@@ -145,7 +144,7 @@ export class Wait {
    * stack trace that an asynchronous function captures has those who await it.
    */
   async answer(outcome: Promise<unknown>, onFailure: (error: unknown) => void): Promise<unknown> {
-    this.isAnswering = true;
+    this.#isAnswering = true;
     while (!this.#isOver) {
       await new NativePromise<void>((resolve) => {
         this.#wake = resolve;
@@ -164,15 +163,11 @@ export class Wait {
 
   /** Who awaits the call, and who awaits those; `undefined` once it no longer waits. */
   async probe(): Promise<readonly Site[] | undefined> {
-    if (this.#isOver || !this.isAnswering) return undefined;
+    if (this.#isOver || !this.#isAnswering) return undefined;
     return new NativePromise((resolve) => {
       this.#onChain = resolve;
       this.#wake();
     });
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   frames(): string[] {

@@ -209,7 +209,7 @@ export function reportCircle(
         tellCall('waiting', first.awaits),
       ]
     : [
-        `Deadlock: ${parties.length} holders wait for each other in a circle, and none can go on.`,
+        `Deadlock: ${parties.length} holders wait for each other in a circle.`,
         ...parties.map(({held, awaits, holds: own, waitsFor}, place) => {
           const party = `  ${letter(place)}, at ${awaits.at ?? 'an unknown place'}`;
           const since = held.at === undefined ? '' : `, acquired at ${held.at},`;

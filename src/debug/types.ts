@@ -54,7 +54,17 @@ export interface LockReport {
    * - `exit`: the process ends, and a call still waits.
    */
   readonly kind: 'held' | 'waiting' | 'waits-for-itself' | 'deadlock' | 'exit';
-  /** Whether a circle is proved, or only likely. */
+  /**
+   * Of a circle:
+   *
+   * - `proved`: promises lead from each call that waits to the function of a holder, which does not
+   *   end before they settle. They may settle without the lock: by a timeout or a signal of the
+   *   call, or by what else a `Promise.race` or a `new Promise` among them waits for.
+   * - `likely`: a holder got its lock by `acquire`, `acquireLock` or `tryAcquire`, and so anybody may
+   *   release it.
+   *
+   * Other reports are `proved`.
+   */
   readonly certainty: 'proved' | 'likely';
   /** All of it, for a person. */
   readonly text: string;

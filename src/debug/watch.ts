@@ -1,5 +1,4 @@
-import {outside} from '../intrinsics.js';
-import type {Line} from '../line/protocol.js';
+import {createMap, outside} from '../intrinsics.js';
 import type {Waiter, WaiterEntrance} from '../line/waiter.js';
 import {watching, type WatchedEntrance, type Watcher} from '../line/watching.js';
 import {channels} from './channels.js';
@@ -26,8 +25,6 @@ export interface Reporter {
   readonly onReport: (report: LockReport) => void;
   /** What it has been told of. */
   readonly told: WeakSet<object>;
-  /** When it was last told of somebody who waits in a line. */
-  readonly toldOfLine: WeakMap<Line, number>;
 }
 
 /** How often it is looked whether something takes too long. */
@@ -44,8 +41,8 @@ export class LockWatch implements Watcher {
 
   /** In no order. */
   #held: Acquisition[] = [];
-  /** Those who wait, in the order in which they came. */
-  readonly #waits = new Map<Waiter, Wait>();
+  /** Those who wait, in the order in which they came. Their promises depend on its methods. */
+  readonly #waits = createMap<Waiter, Wait>();
   readonly #groups = new WeakMap<object, GroupHolder>();
   readonly #contexts = new Contexts();
   readonly #circles = new CircleWatch(
@@ -93,7 +90,14 @@ export class LockWatch implements Watcher {
     ]);
     const {least, most, perLimit} = SWEEP_MILLISECONDS;
     const interval = Math.max(least, Math.min(Math.min(...limits) * perLimit, most));
-    this.#sweeping = outside(() => hostTimers.setInterval(() => this.#sweep(), interval)).unref();
+    const sweep = () => {
+      try {
+        this.#sweep();
+      } catch (error) {
+        process.emitWarning(error as Error);
+      }
+    };
+    this.#sweeping = outside(() => hostTimers.setInterval(sweep, interval)).unref();
   }
 
   #report(subject: object, report: () => LockReport, isFor: (reporter: Reporter) => boolean): void {
@@ -122,8 +126,11 @@ export class LockWatch implements Watcher {
       return this.#append(new Acquisition(this, entrance, undefined, undefined, undefined));
     }
     const wait = waiter && this.#waits.get(waiter);
+    if (wait) this.#endWait(wait);
     const party = wait?.group ?? this.#groupOf(group ?? waiter?.task);
-    const call = wait ? wait.call : party ? party.call : this.#capture();
+    // Where a call was made that waited before the watch began, is not known.
+    const own = waiter ? wait?.call : this.#capture();
+    const call = party ? party.call : own;
     const since = this.#captures || release.hasSubscribers ? now() : undefined;
     const acquisition = this.#append(new Acquisition(this, entrance, party, call, since));
     if (party) {
@@ -131,12 +138,9 @@ export class LockWatch implements Watcher {
       // It may hold from now on what somebody in a circle waits for.
       this.#circles.checkSoon();
     }
-    if (wait) {
-      this.#endWait(wait);
-      if (wait.mark) {
-        wait.mark.holder = acquisition;
-        acquisition.site = wait.site;
-      }
+    if (wait?.mark) {
+      wait.mark.holder = acquisition;
+      acquisition.site = wait.site;
     }
     if (acquire.hasSubscribers) {
       const waitedMilliseconds = wait ? now() - wait.since : 0;
@@ -171,8 +175,9 @@ export class LockWatch implements Watcher {
       context: this.#captures ? this.#contexts.current : undefined,
     });
     this.#waits.set(waiter, wait);
-    if (channels.wait.hasSubscribers && !whole)
-      channels.wait.publish(this.#identify(wait.entrance));
+    if (channels.wait.hasSubscribers && !whole) {
+      channels.wait.publish(this.#identify(waiter.entrance));
+    }
     if (part) {
       wait.awaiters.set(part, 'proved');
       return outcome;
@@ -252,8 +257,8 @@ export class LockWatch implements Watcher {
     return typeof group === 'object' && group !== null ? this.#groups.get(group) : undefined;
   }
 
-  #identify(entrance: WaiterEntrance | undefined): LockMessage {
-    const {lockName, key} = entrance?.details() ?? {};
+  #identify(entrance: WaiterEntrance): LockMessage {
+    const {lockName, key} = entrance.details() ?? {};
     return {lock: lockName, key};
   }
 
@@ -296,19 +301,18 @@ export class LockWatch implements Watcher {
     );
   }
 
-  /** One report tells of all who wait in a line. */
+  /**
+   * One report tells of all who wait in a line. Whoever comes later is told of when they have waited
+   * for too long themselves, and so there is one report for a line in that time.
+   */
   #reportWaiting(wait: Wait, milliseconds: number): void {
     const {entrance} = wait;
     if (!entrance) return;
-    const {line} = entrance;
-    const time = now();
     this.#report(
       wait,
       () => reportWaiting(wait, entrance, holderOf(wait), this.#behind(wait, entrance)),
-      ({waitingMilliseconds, told, toldOfLine}) => {
+      ({waitingMilliseconds, told}) => {
         if (milliseconds <= waitingMilliseconds) return false;
-        if (time - (toldOfLine.get(line) ?? -Infinity) < waitingMilliseconds) return false;
-        toldOfLine.set(line, time);
         for (const other of this.#behind(wait, entrance)) told.add(other);
         return true;
       },

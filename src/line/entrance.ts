@@ -6,6 +6,7 @@ import {waitWithin, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {Waiter, type WaiterEntrance} from './waiter.js';
 import {
+  watchAbandoned,
   watchEndOfWait,
   watchLasting,
   watchWait,
@@ -64,11 +65,10 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   get onAbandoned(): OnAbandoned | undefined {
-    const {watcher} = watching;
     const own = this.#onAbandoned;
-    if (!watcher) return own;
+    if (!watching.watcher) return own;
     return (abandonment) => {
-      watcher.abandoned(this, abandonment.threadId);
+      watchAbandoned(this, abandonment.threadId);
       own?.(abandonment);
     };
   }

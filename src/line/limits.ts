@@ -3,7 +3,7 @@ import type {AbortSignalLike, AcquireOptions} from '../types.js';
 import {abortReason, waitersWith} from './aborts.js';
 import {findDeadlines, type Deadlines} from './deadlines.js';
 import type {Waiter} from './waiter.js';
-import {watching} from './watching.js';
+import {watchTurnedAway} from './watching.js';
 
 /** What may end a wait. */
 export interface WaitLimits {
@@ -69,7 +69,7 @@ function assertUnaborted(signal: AbortSignalLike): void {
  */
 export function waitWithin(waiter: Waiter, {deadlines, signal}: WaitLimits): Promise<unknown> {
   if (deadlines?.timeoutMilliseconds === 0) {
-    watching.watcher?.turnedAway(waiter.entrance);
+    watchTurnedAway(waiter.entrance);
     throw new LockTimeoutError(0, waiter.entrance.details());
   }
   return waiter.wait(deadlines?.currentWaiters(), signal && waitersWith(signal));

@@ -95,6 +95,22 @@ export function watchGathered(waiter: Waiter): void {
   }
 }
 
+export function watchTurnedAway(entrance: WaiterEntrance): void {
+  try {
+    watching.watcher?.turnedAway(entrance);
+  } catch {
+    // As above.
+  }
+}
+
+export function watchAbandoned(entrance: WaiterEntrance, threadId: number): void {
+  try {
+    watching.watcher?.abandoned(entrance, threadId);
+  } catch {
+    // As above.
+  }
+}
+
 /** An acquisition that has just begun has no function after which it ends. */
 export function watchLasting(watched: WatchedAcquisition): void {
   try {

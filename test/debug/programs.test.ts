@@ -32,9 +32,13 @@ function watched(program: string, options: Options = {}): Promise<Ended> {
   return runFile(path.join(programs, program), {flags, args, env});
 }
 
+/** What newer versions of Node.js say by themselves of a module that does not get to its end. */
+const UNSETTLED = /^Warning: Detected unsettled top-level await at .*\n.*\n\s*\^\s*\n/gm;
+
 /** What a user reads, without what is different each time and on each machine. */
 const read = (text: string, directory = programs) =>
   withoutTimes(text)
+    .replaceAll(UNSETTLED, '')
     .replaceAll(pathToFileURL(directory).href + '/', '')
     .replaceAll(directory + path.sep, '')
     .split('\n')
@@ -50,7 +54,7 @@ test('three that wait in a circle are told with the lines of their code', async 
   const lines = read(stderr);
   const end = lines.indexOf(AT_THE_END);
   const [summary, ...parties] = lines.slice(0, end);
-  t.is(summary, 'Deadlock: 3 holders wait for each other in a circle, and none can go on.');
+  t.is(summary, 'Deadlock: 3 holders wait for each other in a circle.');
   // The circle may be told from any of its steps on.
   t.deepEqual(parties.map((line) => line.replace(/^ {2}[ABC], /, '')).sort(), [
     "at threeLocks.js:13:17, holds 'orders', acquired at placeOrder (threeLocks.js:11:16), and waits for 'stock'.",
@@ -95,7 +99,10 @@ test('a CommonJS program that ends because only a lock is awaited says which, an
 
 for (const [when, title] of [
   ['soon', 'a process that exits by itself while a caller waits says nothing'],
-  ['later', 'nor does one that had nothing else to do for a moment'],
+  [
+    'later',
+    'a process that had nothing to do for a moment, and then exits by itself, says nothing',
+  ],
 ] as const) {
   test(title, async (t) => {
     const {stderr, exit} = await watched('exits.js', {args: [entry, when]});
@@ -278,27 +285,3 @@ test('of two hundred callers that are sound nothing is told, and all are served'
   t.is(stdout, 'all settled\n0 times two at once\n');
   t.is(exit, '0');
 });
-
-for (const [how, watch] of [
-  ['signal', 'snapshotSignal=SIGUSR2'],
-  ['channel', 'snapshotChannel=locks/show'],
-] as const) {
-  test(`a table of what is held and awaited is printed at a ${how}`, async (t) => {
-    const {stderr, exit} = await watched('snapshots.js', {args: [entry, sharedEntry, how], watch});
-    t.is(exit, '0');
-    const cells = stderr
-      .split('\n')
-      .filter((line) => line.startsWith('│'))
-      .map((line) => line.split('│').map((cell) => cell.trim().replaceAll(/['"]/g, '')));
-    const rows = cells.slice(1).map(([, , lock, key, state]) => [lock, key, state].join(' '));
-    t.deepEqual(rows.sort(), [
-      'everybody undefined held',
-      'orders undefined held',
-      'orders undefined waiting',
-      'users ada held',
-    ]);
-    for (const name of ['placeOrder', 'shipOrder', 'renameUser', 'countUsers']) {
-      t.true(stderr.includes(`${name} (`), name);
-    }
-  });
-}
