@@ -16,8 +16,9 @@ import {InProcessLine} from './inProcessLine.js';
  * const lock = createLock(30_000, {name: 'accounts'});
  * await lock.withLock(async () => { await onlyOneAtATime(); });
  */
-export function createLock(timeoutMilliseconds?: number, options: LockOptions = {}): Lock {
+export function createLock(timeoutMilliseconds?: number, options?: LockOptions): Lock {
+  const usage = 'createLock(timeoutMilliseconds, {name})';
   const hint = " A buffer is for createLock of '@databases/lock/shared'.";
-  assertOptions(options, 'createLock(timeoutMilliseconds, {name})', ['name'], hint);
-  return new LineLock(new InProcessLine(), createSettings(timeoutMilliseconds, options.name));
+  if (options !== undefined) assertOptions(options, usage, ['name'], hint);
+  return new LineLock(new InProcessLine(), createSettings(timeoutMilliseconds, options?.name));
 }

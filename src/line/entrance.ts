@@ -8,7 +8,6 @@ import {Waiter, type WaiterEntrance} from './waiter.js';
 import {
   watchAbandoned,
   watchEndOfWait,
-  watchLasting,
   watchWait,
   watching,
   type WatchedAcquisition,
@@ -33,7 +32,8 @@ export class Entrance implements WaiterEntrance, Holding {
 
   /**
    * An acquisition whose call has failed since, because the stack ran out, and which is to be
-   * released. A field, because not even `then` can be called where the stack is full.
+   * released. A field, because not even `then` can be called where the stack is full: then the next
+   * who finds the lock taken sees to it.
    */
   unclaimed = 0;
 
@@ -84,12 +84,12 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   /**
+   * @param lasts whether it lasts until somebody releases it
    * @param group the call that acquires several locks, if it is one
    * @returns the number of the acquisition; 0 if the lock is not free
    */
-  tryAcquire(group?: object): number {
+  tryAcquire(lasts = false, group?: object): number {
     this.assertOpen();
-    if (this.unclaimed) this.releaseUnclaimed();
     // It counts as a caller before it is told of a death, because it may call `pool` then.
     this.#callers++;
     let acquisition = 0;
@@ -98,10 +98,10 @@ export class Entrance implements WaiterEntrance, Holding {
     } finally {
       if (!acquisition) this.#callers--;
     }
-    const {watcher} = watching;
-    if (watcher && acquisition) {
+    if (watching.watcher && acquisition) {
       try {
-        this.watched = watcher.acquired(this, undefined, group);
+        this.watched = watching.watcher.acquired(this, undefined, group);
+        if (lasts) this.watched.lasts();
       } catch {
         // Nobody's business but the watcher's.
       }
@@ -110,15 +110,14 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   tryAcquireGuard(): Guard | undefined {
-    if (this.line.holder && !this.unclaimed) {
+    if (this.line.holder) {
+      if (this.unclaimed) this.#releaseUnclaimedSoon();
       this.assertOpen();
       return undefined;
     }
     // First: a stack that runs out must not leave the lock acquired without a guard.
     const guard = guardOf(this, this.line.acquisition + 1);
-    if (!this.tryAcquire()) return undefined;
-    if (this.watched) watchLasting(this.watched);
-    return guard;
+    return this.tryAcquire(true) ? guard : undefined;
   }
 
   acquireGuard(limits?: WaitLimits): Promise<Guard> {
@@ -128,7 +127,7 @@ export class Entrance implements WaiterEntrance, Holding {
       return resolved(guard);
     } catch (error) {
       this.unclaimed = this.line.acquisition;
-      void then(READY, () => this.releaseUnclaimed());
+      this.#releaseUnclaimedSoon();
       throw error;
     }
   }
@@ -152,6 +151,7 @@ export class Entrance implements WaiterEntrance, Holding {
     limits: WaitLimits = this.settings,
     onAdmitted?: (admitted: unknown) => unknown,
   ): Promise<unknown> {
+    if (this.unclaimed) this.#releaseUnclaimedSoon();
     this.#callers++;
     try {
       // First, because it may throw.
@@ -214,15 +214,7 @@ export class Entrance implements WaiterEntrance, Holding {
   release(acquisition: number, notHeldError = releasedUnderCallError): void {
     if (!this.isHeldBy(acquisition)) throw notHeldError(this.naming());
     try {
-      if (this.watched) {
-        const {watched} = this;
-        this.watched = undefined;
-        try {
-          watched.released();
-        } catch {
-          // As in `tryAcquire`.
-        }
-      }
+      if (this.watched) this.#endWatch(this.watched);
       this.line.release();
     } finally {
       if (!this.isHeldBy(acquisition)) {
@@ -235,10 +227,23 @@ export class Entrance implements WaiterEntrance, Holding {
     }
   }
 
+  #endWatch(watched: WatchedAcquisition): void {
+    this.watched = undefined;
+    try {
+      watched.released();
+    } catch {
+      // As in `tryAcquire`.
+    }
+  }
+
   releaseUnclaimed(): void {
     if (this.isHeldBy(this.unclaimed)) this.release(this.unclaimed);
     // Last: the stack may run out before.
     this.unclaimed = 0;
+  }
+
+  #releaseUnclaimedSoon(): void {
+    void then(READY, () => this.releaseUnclaimed());
   }
 
   #admitCloser(): void {

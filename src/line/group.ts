@@ -61,7 +61,7 @@ export class Group implements WaiterEntrance, Holding {
         const entrance = findEntrance(key);
         if (seen.get(entrance)) continue;
         seen.set(entrance, true);
-        const acquisition = entrance.tryAcquire(this);
+        const acquisition = entrance.tryAcquire(false, this);
         if (!acquisition) this.#missing++;
         this.#members[this.#members.length] = {entrance, acquisition};
       }

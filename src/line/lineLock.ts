@@ -14,7 +14,6 @@ import {limitsOf, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
 import {Waiter} from './waiter.js';
-import {watchLasting} from './watching.js';
 
 /**
  * A lock object: the methods that every lock of this package has, over a line.
@@ -83,10 +82,8 @@ export class LineLock implements Lock {
     let acquisition = 0;
     try {
       entrance = unproxied<LineLock>(this).#entrance;
-      acquisition = entrance.tryAcquire();
-      if (!acquisition) return entrance.enqueue(new Waiter(entrance, task));
-      if (entrance.watched) watchLasting(entrance.watched);
-      return resolved(task);
+      acquisition = entrance.tryAcquire(true);
+      return acquisition ? resolved(task) : entrance.enqueue(new Waiter(entrance, task));
     } catch (error) {
       // As in `withLock`.
       const entered = entrance;
