@@ -45,6 +45,12 @@ const {get, set, delete: deleteKey} = NativeMap.prototype;
 export const createMap = <K, V>(): Map<K, V> =>
   Object.assign(new NativeMap(), {get, set, delete: deleteKey});
 
+/** The same of a `WeakMap`. */
+const {WeakMap: NativeWeakMap} = globalThis;
+const {get: getWeak, set: setWeak} = NativeWeakMap.prototype;
+export const createWeakMap = <K extends object, V>(): WeakMap<K, V> =>
+  Object.assign(new NativeWeakMap(), {get: getWeak, set: setWeak});
+
 /** Timers, and a clock. */
 export interface Timers {
   readonly set: typeof setTimeout;

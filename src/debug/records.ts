@@ -151,7 +151,7 @@ export class Wait {
       });
       const onChain = this.#onChain;
       this.#onChain = undefined;
-      onChain?.(captureSites());
+      onChain?.(chainOf());
     }
     try {
       return await outcome;
@@ -162,8 +162,9 @@ export class Wait {
   }
 
   /** Who awaits the call, and who awaits those; `undefined` once it no longer waits. */
-  async probe(): Promise<readonly Site[] | undefined> {
+  probe(): Promise<readonly Site[]> | undefined {
     if (this.#isOver || !this.#isAnswering) return undefined;
+    // Not an asynchronous function, which would call the promise's `then`.
     return new NativePromise((resolve) => {
       this.#onChain = resolve;
       this.#wake();
@@ -172,5 +173,14 @@ export class Wait {
 
   frames(): string[] {
     return callersFrames(this.call);
+  }
+}
+
+/** What fails here must not become the outcome of the call. */
+function chainOf(): readonly Site[] {
+  try {
+    return captureSites();
+  } catch {
+    return [];
   }
 }

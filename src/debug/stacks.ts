@@ -68,11 +68,12 @@ function siteOf(callSite: NodeJS.CallSite): Site {
 }
 
 function placesOf(callSite: NodeJS.CallSite) {
-  const {getEnclosingLineNumber, getEnclosingColumnNumber} = callSite as Partial<typeof callSite>;
+  // Not every engine has the last two.
+  const site: Partial<NodeJS.CallSite> = callSite;
   return {
     file: callSite.getFileName() ?? '',
     position: `${callSite.getLineNumber()}:${callSite.getColumnNumber()}`,
-    begin: `${getEnclosingLineNumber?.call(callSite)}:${getEnclosingColumnNumber?.call(callSite)}`,
+    begin: `${site.getEnclosingLineNumber?.()}:${site.getEnclosingColumnNumber?.()}`,
   };
 }
 

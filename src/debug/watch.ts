@@ -1,4 +1,4 @@
-import {createMap, outside} from '../intrinsics.js';
+import {createMap, createWeakMap, outside} from '../intrinsics.js';
 import type {Waiter, WaiterEntrance} from '../line/waiter.js';
 import {watching, type WatchedEntrance, type Watcher} from '../line/watching.js';
 import {channels} from './channels.js';
@@ -43,7 +43,7 @@ export class LockWatch implements Watcher {
   #held: Acquisition[] = [];
   /** Those who wait, in the order in which they came. Their promises depend on its methods. */
   readonly #waits = createMap<Waiter, Wait>();
-  readonly #groups = new WeakMap<object, GroupHolder>();
+  readonly #groups = createWeakMap<object, GroupHolder>();
   readonly #contexts = new Contexts();
   readonly #circles = new CircleWatch(
     () => this.#held,

@@ -1,5 +1,5 @@
 import {heldElsewhereError, nothingHeldError, type LockDetails} from '../errors.js';
-import {READY, then} from '../intrinsics.js';
+import {READY, createWeakMap, then} from '../intrinsics.js';
 import type {Line, LineEntrance, LineWaiter, OnAbandoned} from './protocol.js';
 import {WaitQueue} from './waitQueue.js';
 
@@ -51,7 +51,7 @@ export interface Contender {
 const TELLING: LineEntrance = {lock: {}, onAbandoned: undefined};
 
 /** The async contexts of waiters that may have to be told of a death. */
-const contexts = new WeakMap<LineWaiter, unknown>();
+const contexts = createWeakMap<LineWaiter, unknown>();
 
 /**
  * The line of one thread for a lock that other threads use, too. Its first waiter contends for the

@@ -113,14 +113,17 @@ for (const [when, title] of [
 
 // The environment variable
 
+/** What is said of `holds.js`. */
+const HELD_BY_PAY = [
+  "The lock 'accounts' has been held for … ms; 1 call waits behind it.",
+  '  held for … ms, since …, at pay (holds.js:12:14)',
+  '    at holds.js:19:20',
+  '  waiting for … ms, since …, at refund (holds.js:16:14)',
+];
+
 test('DATABASES_LOCK_WATCH sets the limits', async (t) => {
   const {stdout, stderr} = await watched('holds.js', {watch: 'heldMilliseconds=50'});
-  t.deepEqual(read(stderr), [
-    "The lock 'accounts' has been held for … ms; 1 call waits behind it.",
-    '  held for … ms, since …, at pay (holds.js:12:14)',
-    '    at holds.js:19:20',
-    '  waiting for … ms, since …, at refund (holds.js:16:14)',
-  ]);
+  t.deepEqual(read(stderr), HELD_BY_PAY);
   t.is(stdout, 'done\n');
 });
 
@@ -169,12 +172,7 @@ for (const [format, used] of [
       args,
       watch: 'heldMilliseconds=50',
     });
-    t.deepEqual(read(stderr), [
-      "The lock 'accounts' has been held for … ms; 1 call waits behind it.",
-      '  held for … ms, since …, at pay (holds.js:12:14)',
-      '    at holds.js:19:20',
-      '  waiting for … ms, since …, at refund (holds.js:16:14)',
-    ]);
+    t.deepEqual(read(stderr), HELD_BY_PAY);
     t.is(stdout, 'done\n');
   });
 }

@@ -156,6 +156,7 @@ export class Program {
       READY: SimulatedPromise.resolve(),
       NOTHING: undefined,
       createMap: () => new Map(),
+      createWeakMap: () => new WeakMap(),
       hostTimers: {set: startDeadline, clear: machine.stopTimer, now: machine.deadlineNow},
       outside: (job: Job) => job(),
       assertRoom: nothing,

@@ -10,8 +10,16 @@ const program = fileURLToPath(new URL('programs/replaced.js', import.meta.url));
 const entries = [compiledUrl('src/index'), compiledUrl('src/shared/index')];
 
 /** What went wrong for callers of any kind of lock while `things` were replaced. */
-async function faults(moment: string, ...things: string[]): Promise<string[]> {
-  const {stdout, stderr, exit} = await runFile(program, {args: [...entries, moment, ...things]});
+const faults = (moment: string, ...things: string[]) => faultsWith([], moment, ...things);
+
+/** The same, with flags of Node.js. */
+async function faultsWith(
+  flags: readonly string[],
+  moment: string,
+  ...things: string[]
+): Promise<string[]> {
+  const args = [...entries, moment, ...things];
+  const {stdout, stderr, exit} = await runFile(program, {flags, args});
   const lines = stdout.trimEnd().split('\n');
   const expected = 4 * (things.length > 1 ? things.length : 3);
   return [
@@ -117,3 +125,23 @@ for (const [what, names] of [
     );
   });
 }
+
+// The watcher is told of all that happens, and gives callers the promises that they await.
+const WATCHED = ['--import', compiledUrl('src/debug/register')];
+
+for (const how of ['throws', 'returns nothing']) {
+  for (const [what, names] of [
+    ['a method of all maps', methods('Map.prototype', 'get', 'set', 'delete', 'values')],
+    ['a method of all weak maps', methods('WeakMap.prototype', 'get', 'set', 'delete', 'has')],
+    ['a method of all functions', methods('Function.prototype', 'call', 'apply', 'bind')],
+  ] as const) {
+    test(`one caller at a time, while somebody watches, where ${what} ${how}`, async (t) => {
+      const replaced = names.map((name) => `${name} ${how}`);
+      t.deepEqual(await faultsWith(WATCHED, 'after', ...replaced), []);
+    });
+  }
+}
+
+test('one caller at a time, while somebody watches, where the global Array is useless', async (t) => {
+  t.deepEqual(await faultsWith(WATCHED, 'after', 'global Array', 'Array.isArray throws'), []);
+});
