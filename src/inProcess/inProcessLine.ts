@@ -1,7 +1,6 @@
 import {nothingHeldError, type LockDetails} from '../errors.js';
-import {READY, then} from '../intrinsics.js';
 import type {Line, LineEntrance, LineWaiter} from '../line/protocol.js';
-import {WaitQueue} from '../line/waitQueue.js';
+import {WaitQueue, admit} from '../line/waitQueue.js';
 import type {Lock} from '../types.js';
 
 /** The locks that are held, by their keys, and how many they are. */
@@ -65,32 +64,23 @@ export class InProcessLine implements Line {
     this.#queue?.recount();
   }
 
-  /** A stack that runs out throws before anything has changed: it can be released again. */
+  /** Where it throws because the stack ran out, nothing has changed: it can be released again. */
   release(): void {
-    const next = this.#queue?.first;
-    if (next) {
+    const queue = this.#queue;
+    const next = queue?.first;
+    if (queue && next) {
+      const {holder} = this;
       this.holder = next.entrance;
       this.acquisition++;
       try {
-        this.#queue?.dequeue(next);
-        next.admit(this.acquisition);
-      } catch {
-        // In variables of this block: a closure over the others would cost every call.
-        const self = this;
-        const waiter = next;
-        const {acquisition} = this;
-        void then(READY, () => self.#admitLate(waiter, acquisition));
+        admit(next, queue, this.acquisition);
+      } catch (error) {
+        this.holder = holder;
+        this.acquisition--;
+        throw error;
       }
     } else if (this.#inUse) this.#remove(this.#inUse);
     else this.holder = undefined;
-  }
-
-  /** The stack ran out while `waiter`, for whom the lock is held, was admitted. */
-  #admitLate(waiter: LineWaiter, acquisition: number): void {
-    this.recount();
-    const isHolder = waiter.admit(acquisition);
-    // Otherwise nobody would release the lock.
-    if (!isHolder && this.holder && this.acquisition === acquisition) this.release();
   }
 
   #remove(inUse: LocksInUse): void {

@@ -1,7 +1,7 @@
 import {heldElsewhereError, nothingHeldError, type LockDetails} from '../errors.js';
-import {READY, createWeakMap, then} from '../intrinsics.js';
+import {READY, assertRoom, createWeakMap, then} from '../intrinsics.js';
 import type {Line, LineEntrance, LineWaiter, OnAbandoned} from './protocol.js';
-import {WaitQueue} from './waitQueue.js';
+import {WaitQueue, admit} from './waitQueue.js';
 
 /**
  * Which thread has the lock: speaks for one line to those of the other threads.
@@ -128,10 +128,17 @@ export class CohortLine implements Line {
       return;
     }
     const isExtended = this.#contender.extendTenure(this.#queue.size);
+    if (isExtended && this.#queue.size > 0) this.#admitFirst();
+    else this.#handOn(isExtended);
+  }
+
+  /** The thread gives up the lock. */
+  #handOn(mayBarge = true): void {
+    // What is begun here cannot be undone, only finished later, and that takes some room, too.
+    assertRoom();
     this.holder = undefined;
     try {
-      if (isExtended && this.#queue.size > 0) this.#admitFirst();
-      else this.#contender.handOn(isExtended, this.#queue.size > 0);
+      this.#contender.handOn(mayBarge, this.#queue.size > 0);
     } catch {
       void then(READY, this.#recover);
     }
@@ -158,23 +165,21 @@ export class CohortLine implements Line {
     return id === undefined ? 'free' : `held by thread ${id}`;
   }
 
-  /** The thread owns the lock, and nobody in it holds it. */
+  /** The thread owns the lock, and the holder, if there is one, releases it. */
   #admitFirst(): void {
     const waiter = this.#queue.first;
-    if (waiter === undefined) throw new Error('The line is empty. Please report this.');
-    const acquisition = ++this.acquisition;
+    // They may have gone without a word.
+    if (waiter === undefined) return this.#handOn();
+    const {holder} = this;
     const {isHeir} = this.#contender;
     this.holder = isHeir ? TELLING : waiter.entrance;
+    this.acquisition++;
     try {
-      this.#queue.dequeue(waiter);
-      waiter.admit(acquisition);
-    } catch {
-      void then(READY, () => {
-        this.#queue.recount();
-        const isHolder = waiter.admit(acquisition);
-        // Otherwise nobody would release the lock.
-        if (!isHolder && this.holder && this.acquisition === acquisition) this.release();
-      });
+      admit(waiter, this.#queue, this.acquisition);
+    } catch (error) {
+      this.holder = holder;
+      this.acquisition--;
+      throw error;
     }
     if (isHeir) this.#tellHeir(waiter.entrance, contexts.get(waiter));
   }
@@ -202,7 +207,7 @@ export class CohortLine implements Line {
     const isWaitedFor = this.#queue.size > 0;
     if (this.#contender.recover()) {
       if (isWaitedFor) this.#admitFirst();
-      else this.#contender.handOn(true, false);
+      else this.#handOn();
     } else if (isWaitedFor) this.#contender.contend();
     else this.#contender.withdraw();
   };

@@ -56,7 +56,7 @@ export class Group implements WaiterEntrance, Holding {
    */
   gather<TKey>(keys: Iterable<TKey>, findEntrance: (key: TKey) => Entrance): void {
     const seen = createMap<Entrance, true>();
-    try {
+    this.#attempt(() => {
       for (const key of keys) {
         const entrance = findEntrance(key);
         if (seen.get(entrance)) continue;
@@ -65,36 +65,24 @@ export class Group implements WaiterEntrance, Holding {
         if (!acquisition) this.#missing++;
         this.#members[this.#members.length] = {entrance, acquisition};
       }
-    } catch (error) {
-      void then(READY, this.#recover);
-      this.#recover();
-      throw error;
-    }
+    });
   }
 
   call(fn: AnyFunction, args: unknown[], limits: WaitLimits): Promise<unknown> {
-    try {
-      return this.#missing === 0
+    return this.#attempt(() =>
+      this.#missing === 0
         ? (this.watched ? watchedCallAtOnce(this.watched) : callAtOnce)(this, ACQUISITION, fn, args)
-        : this.#wait(new Waiter(this, fn, args), limits, callAdmitted);
-    } catch (error) {
-      void then(READY, this.#recover);
-      this.#recover();
-      throw error;
-    }
+        : this.#wait(new Waiter(this, fn, args), limits, callAdmitted),
+    );
   }
 
   acquire(limits: WaitLimits): Promise<Guard> {
-    try {
+    return this.#attempt(() => {
       if (this.watched) watchLasting(this.watched);
       return this.#missing === 0
         ? resolved(guardOf(this, ACQUISITION))
         : (this.#wait(new Waiter(this, GUARD), limits) as Promise<Guard>);
-    } catch (error) {
-      void then(READY, this.#recover);
-      this.#recover();
-      throw error;
-    }
+    });
   }
 
   /** Gets in line for those that are missing. */
@@ -136,17 +124,26 @@ export class Group implements WaiterEntrance, Holding {
   }
 
   /**
-   * After a step that was not finished: at once, lest anybody find a lock held that nobody will use;
+   * A step that throws leaves nothing: at once, lest anybody find a lock held that nobody will use;
    * and once more later, because the stack may have run out.
    */
-  readonly #recover = (): void => {
-    const waiter = this.#waiter;
-    if (waiter) {
-      waiter.resolve = undefined;
-      waiter.tidy();
+  #attempt<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      const recover = (): void => {
+        const waiter = this.#waiter;
+        if (waiter) {
+          waiter.resolve = undefined;
+          waiter.tidy();
+        }
+        this.#letGo();
+      };
+      void then(READY, recover);
+      recover();
+      throw error;
     }
-    this.#letGo();
-  };
+  }
 
   /** Leaves all lines, and releases what it has. */
   #letGo(): void {
@@ -154,7 +151,8 @@ export class Group implements WaiterEntrance, Holding {
     try {
       this.release();
     } catch {
-      // Somebody else may have released one, or the caller's own store may fail.
+      // Somebody else may have released one, the caller's own store may fail, or the stack ran out.
+      if (this.#members.some(({acquisition}) => acquisition)) void then(READY, () => this.#letGo());
     }
   }
 
@@ -165,9 +163,10 @@ export class Group implements WaiterEntrance, Holding {
     return undefined;
   }
 
+  /** Whether nobody else released one of those that it has. */
   isHeldBy(): boolean {
     for (const {entrance, acquisition} of this.#members) {
-      if (!entrance.isHeldBy(acquisition)) return false;
+      if (acquisition && !entrance.isHeldBy(acquisition)) return false;
     }
     return true;
   }
@@ -175,17 +174,17 @@ export class Group implements WaiterEntrance, Holding {
   /** Releases all that it has, whatever becomes of one of them. */
   release(_acquisition = ACQUISITION, notHeldError = releasedUnderCallError): void {
     const failures: unknown[] = [];
-    for (const {entrance, acquisition} of this.#members) {
+    for (const member of this.#members) {
+      const {entrance, acquisition} = member;
       if (!acquisition) continue;
       try {
         entrance.release(acquisition, notHeldError);
       } catch (error) {
         failures[failures.length] = error;
-        // The stack may have run out.
-        void then(READY, () => {
-          if (entrance.isHeldBy(acquisition)) entrance.release(acquisition);
-        });
+        // The stack may have run out. What has it still can be released again.
+        if (entrance.isHeldBy(acquisition)) continue;
       }
+      member.acquisition = 0;
     }
     if (failures.length > 0) throw failures[0];
   }

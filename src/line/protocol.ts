@@ -28,12 +28,10 @@ export interface LineWaiter extends Waiting {
   /** How it came in. */
   readonly entrance: LineEntrance;
   /**
-   * It holds the lock from now on, by its line's acquisition of this number. May be repeated after
-   * a stack that ran out.
-   *
-   * @returns `false` if its wait had been ended: then it does not hold the lock
+   * It holds the lock from now on, by its line's acquisition of this number, unless this throws
+   * because the stack ran out. Then it still waits.
    */
-  admit(acquisition: number): boolean;
+  admit(acquisition: number): void;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type {Waiting} from './protocol.js';
+import type {LineWaiter, Waiting} from './protocol.js';
 
 /** An empty queue has no array of its own: many never have a waiter. Nothing is added to this. */
 const NONE: never[] = [];
@@ -23,6 +23,8 @@ export class WaitQueue<T extends Waiting> {
   #waiters: (T | undefined)[] = NONE;
   /** Nobody before this place waits. */
   #head = 0;
+  /** Who is before them all, because an admission was not finished. */
+  returned: T | undefined;
   readonly #source: Source<T> | undefined;
   /** How many wait. */
   size = 0;
@@ -33,9 +35,12 @@ export class WaitQueue<T extends Waiting> {
 
   get first(): T | undefined {
     if (this.size === 0) return undefined;
+    if (this.returned?.isWaiting) return this.returned;
     for (;;) {
       const waiter = this.#waiters[this.#head];
-      if (waiter === undefined || waiter.isWaiting) return waiter;
+      if (waiter?.isWaiting) return waiter;
+      // Somebody has gone without `dequeue`, as it turns out when nobody is left.
+      if (waiter === undefined) return this.recount();
       this.#waiters[this.#head++] = undefined;
     }
   }
@@ -47,31 +52,64 @@ export class WaitQueue<T extends Waiting> {
     this.size++;
   }
 
-  /** `waiter` must be the first, or have stopped waiting. */
+  /**
+   * `waiter` must be the first, or have stopped waiting. Throws only if it does nothing, or if the
+   * source does not stop.
+   */
   dequeue(waiter: T): void {
     this.size--;
     // Most leave from the front. They are let go at once: nobody may ask for the first for long.
     if (this.#waiters[this.#head] === waiter) this.#waiters[this.#head++] = undefined;
+    else if (this.returned === waiter) this.returned = undefined;
     if (this.size === 0) {
-      this.#keep(NONE);
+      this.#waiters = NONE;
+      this.#head = 0;
       this.#source?.stop();
-    } else if (this.#head > this.size || this.#waiters.length > this.size * 3) this.recount();
+    } else if (this.#head > this.size || this.#waiters.length > this.size * 3) {
+      try {
+        this.recount();
+      } catch {
+        // The stack ran out. The next who leaves does it.
+      }
+    }
   }
 
   /** Finds out by `isWaiting` who is left: somebody may have gone without `dequeue`. */
-  recount(): void {
+  recount(): undefined {
     const waiters: T[] = [];
+    if (this.returned?.isWaiting) waiters[0] = this.returned;
     for (let place = this.#head; place < this.#waiters.length; place++) {
       const waiter = this.#waiters[place];
       if (waiter?.isWaiting) waiters[waiters.length] = waiter;
     }
-    this.#keep(waiters);
+    this.returned = undefined;
+    this.#waiters = waiters;
+    this.#head = 0;
     this.size = waiters.length;
     if (this.size === 0) this.#source?.stop();
   }
+}
 
-  #keep(waiters: T[]): void {
-    this.#waiters = waiters;
-    this.#head = 0;
+/**
+ * Takes `waiter`, the first, from its queue, and admits it. Where the stack runs out, this throws,
+ * and `waiter` is the first again.
+ */
+export function admit<T extends LineWaiter>(
+  waiter: T,
+  queue: WaitQueue<T>,
+  acquisition: number,
+): void {
+  let isOut = false;
+  try {
+    queue.dequeue(waiter);
+    isOut = true;
+    waiter.admit(acquisition);
+  } catch (error) {
+    // By writing alone: there may be no room to call anything.
+    if (isOut) {
+      queue.returned = waiter;
+      queue.size++;
+    }
+    throw error;
   }
 }

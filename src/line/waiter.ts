@@ -1,5 +1,5 @@
 import type {LockDetails} from '../errors.js';
-import {NOTHING, NativePromise, READY, then} from '../intrinsics.js';
+import {NOTHING, assertRoom, NativePromise, READY, then} from '../intrinsics.js';
 import type {LineEntrance, LineWaiter} from './protocol.js';
 import type {WaitQueue} from './waitQueue.js';
 
@@ -40,8 +40,6 @@ export class Waiter implements LineWaiter {
 
   #timeout: CancellableWaiters | undefined;
   #signal: CancellableWaiters | undefined;
-  /** It waits no more, and these may not know. */
-  #isUntidy = false;
   /**
    * Settles its promise; only while it waits. Not private, so that a wait can be ended without a
    * call, for which a stack that ran out has no room.
@@ -79,13 +77,14 @@ export class Waiter implements LineWaiter {
     return outcome;
   }
 
-  /** Its code goes on in a later microtask, in its own async context. */
-  admit(acquisition: number): boolean {
-    if (this.isWaiting) {
-      this.acquisition = acquisition;
-      this.#endWait(this.entrance.admitted(this));
-    } else if (this.#isUntidy) this.tidy();
-    return this.acquisition === acquisition;
+  /**
+   * Its code goes on in a later microtask, in its own async context. Where the stack runs out, it
+   * throws, and still waits.
+   */
+  admit(acquisition: number): void {
+    if (!this.isWaiting) return;
+    this.acquisition = acquisition;
+    this.#endWait(this.entrance.admitted(this));
   }
 
   /** It will not get the lock: its promise rejects with what `failure` throws. */
@@ -106,18 +105,29 @@ export class Waiter implements LineWaiter {
   #endWait(outcome: unknown): void {
     const resolve = this.resolve;
     if (!resolve) return;
-    resolve(outcome);
+    // For what has to be done below, sooner or later.
+    if (this.#timeout || this.#signal) assertRoom(4);
+    // First: what the outcome's `then` or a timer calls may look who waits.
     this.resolve = undefined;
+    try {
+      resolve(outcome);
+    } catch (error) {
+      // The stack ran out before anything was done.
+      this.resolve = resolve;
+      throw error;
+    }
     // Its promise is settled. Neither a stack that runs out here nor a signal that throws may undo
     // that.
     try {
       this.#timeout?.dequeue(this);
       this.#signal?.dequeue(this);
     } catch {
-      this.#isUntidy = true;
       const self = this;
-      // If there is no room for this either, whoever admits it does so again.
-      void then(READY, () => self.tidy());
+      try {
+        void then(READY, () => self.tidy());
+      } catch {
+        // Then whoever looks for the first in that queue does so.
+      }
     }
   }
 }

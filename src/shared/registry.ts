@@ -21,7 +21,7 @@ import {sharedNow} from './runtime/clocks.js';
 import {becomeProbeable, threadId} from './runtime/threads.js';
 
 /** To be raised whenever a member of the protocol comes to mean something else. */
-const PROTOCOL_VERSION = 3;
+const PROTOCOL_VERSION = 4;
 
 const NAME = Symbol.for(
   `@databases/lock/shared: ${PROTOCOL_VERSION} ${Object.keys(PROTOCOL).join(' ')}`,

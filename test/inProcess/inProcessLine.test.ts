@@ -1,69 +1,62 @@
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {InProcessLine} from '../../src/inProcess/inProcessLine.js';
 import type {LineWaiter} from '../../src/line/protocol.js';
-import {settle} from '../support/async.js';
 
 const entrance = {lock: {}, onAbandoned: undefined};
 
-/** A waiter that finds the stack full when it is first admitted, before or after that took effect. */
+/** A waiter that finds the stack full when it is first admitted. */
 class Unlucky implements LineWaiter {
   readonly entrance = entrance;
   isWaiting = true;
-  isAdmitted = false;
-  attempts = 0;
-  readonly #isAdmittedAtOnce: boolean;
+  #attempts = 0;
 
-  constructor(isAdmittedAtOnce: boolean) {
-    this.#isAdmittedAtOnce = isAdmittedAtOnce;
-  }
-
-  admit(): boolean {
-    const isFirst = ++this.attempts === 1;
-    if (this.isWaiting && (!isFirst || this.#isAdmittedAtOnce)) {
-      this.isWaiting = false;
-      this.isAdmitted = true;
-    }
-    if (isFirst) throw new RangeError('Maximum call stack size exceeded');
-    return this.isAdmitted;
+  admit(): void {
+    if (++this.#attempts === 1) throw new RangeError('Maximum call stack size exceeded');
+    this.isWaiting = false;
   }
 }
 
-function lineWith(...waiters: LineWaiter[]): InProcessLine {
+/** Which of `waiters` have been admitted. */
+const admitted = (...waiters: LineWaiter[]) => waiters.map(({isWaiting}) => !isWaiting);
+
+function setUpReleased(t: ExecutionContext) {
+  const holder = {...entrance};
+  const waiters = [new Unlucky(), new Unlucky()] as const;
   const line = new InProcessLine();
-  line.tryAcquire(entrance);
+  line.tryAcquire(holder);
   for (const waiter of waiters) line.enqueue(waiter);
-  return line;
+  t.throws(() => line.release(), {instanceOf: RangeError});
+  return {line, holder, waiters};
 }
 
-test('an admission for which the stack has no room is made in a microtask', async (t) => {
-  const waiter = new Unlucky(false);
-  const line = lineWith(waiter);
+test('a release for which the stack has no room has done nothing, and can be repeated', (t) => {
+  const {line, holder, waiters} = setUpReleased(t);
+  t.deepEqual([line.holder, line.acquisition, line.waiting], [holder, 1, 2]);
+  t.deepEqual(admitted(...waiters), [false, false]);
   line.release();
-  t.false(waiter.isAdmitted);
-  await settle();
-  t.true(waiter.isAdmitted);
-  t.is(line.holder, entrance);
-  t.is(line.waiting, 0);
+  t.deepEqual([line.holder, line.acquisition, line.waiting], [entrance, 2, 1]);
+  t.deepEqual(admitted(...waiters), [true, false]);
 });
 
-test('a lock goes on to the next if the wait of the first is ended before that microtask', async (t) => {
-  const [first, second] = [new Unlucky(false), new Unlucky(true)];
-  const line = lineWith(first, second);
+test('a waiter whose admission was not finished stays the first', (t) => {
+  const {line, waiters} = setUpReleased(t);
+  line.enqueue({entrance, isWaiting: true, admit: () => t.fail('The last in line was admitted.')});
+  line.recount();
+  t.is(line.waiting, 3);
   line.release();
+  t.deepEqual(admitted(...waiters), [true, false]);
+});
+
+test('a waiter whose admission was not finished may give up', (t) => {
+  const {line, waiters} = setUpReleased(t);
+  const [first, second] = waiters;
   first.isWaiting = false;
-  await settle();
-  t.false(first.isAdmitted);
-  t.true(second.isAdmitted);
-  t.is(line.holder, entrance);
+  line.withdraw(first);
+  t.is(line.waiting, 1);
+  second.admit = () => {
+    second.isWaiting = false;
+  };
   line.release();
-  t.is(line.holder, undefined);
-});
-
-test('a waiter that was admitted before the stack ran out keeps the lock', async (t) => {
-  const waiter = new Unlucky(true);
-  const line = lineWith(waiter);
-  line.release();
-  await settle();
-  t.is(waiter.attempts, 2);
-  t.is(line.holder, entrance);
+  t.false(second.isWaiting);
+  t.is(line.waiting, 0);
 });

@@ -84,15 +84,20 @@ class Caller implements LineWaiter {
   readonly entrance: LineEntrance;
   readonly admissions: number[] = [];
   isWaiting = true;
+  /** Finds the stack full when it is next admitted. */
+  isUnlucky = false;
 
   constructor(entrance: LineEntrance = {lock: {}, onAbandoned: undefined}) {
     this.entrance = entrance;
   }
 
-  admit(acquisition: number): boolean {
+  admit(acquisition: number): void {
+    if (this.isUnlucky) {
+      this.isUnlucky = false;
+      outOfStack();
+    }
     this.isWaiting = false;
     this.admissions.push(acquisition);
-    return true;
   }
 
   giveUp(line: CohortLine): void {
@@ -299,11 +304,6 @@ test('recount finds who gave up without a word, and the contender withdraws afte
   t.deepEqual([told(), line.waiting], [['withdraw'], 0]);
 });
 
-test('a contender that wins for nobody is told so', (t) => {
-  const {win} = setUp();
-  t.throws(win, {message: 'The line is empty. Please report this.'});
-});
-
 // Heirs
 
 /** What there is to see of a line from outside. */
@@ -341,9 +341,9 @@ test('an heir that is admitted does not hold the lock before it was told', (t) =
   const {line, win} = setUp({isHeir: true});
   const holders: unknown[] = [];
   class Heir extends Caller {
-    override admit(acquisition: number): boolean {
+    override admit(acquisition: number): void {
       holders.push(line.holder);
-      return super.admit(acquisition);
+      super.admit(acquisition);
     }
   }
   const heir = new Heir();
@@ -490,27 +490,42 @@ test('a hand-over that throws is made up for in a microtask', async (t) => {
   t.deepEqual(callers[0]?.admissions, [2]);
 });
 
-test('a waiter whose admission throws is admitted in a microtask, and holds the lock until then', async (t) => {
-  const {line, win} = setUp();
-  const fail = failing(1);
-  class Failing extends Caller {
-    override admit(acquisition: number): boolean {
-      fail();
-      return super.admit(acquisition);
-    }
-  }
-  const caller = new Failing();
-  const next = new Caller();
+test('a thread that got the lock for a caller that it cannot admit yet still owns it', (t) => {
+  const {line, told, win} = setUp();
+  const caller = new Caller();
+  caller.isUnlucky = true;
   line.enqueue(caller);
-  line.enqueue(next);
-  t.notThrows(win);
-  t.is(line.holder, caller.entrance);
-  await settle();
+  line.enqueue(new Caller());
+  t.throws(win, {instanceOf: RangeError});
+  t.deepEqual([line.holder, line.acquisition, line.waiting], [undefined, 0, 2]);
+  t.deepEqual(told(), ['contend']);
+  win();
   t.deepEqual(caller.admissions, [1]);
-  t.is(line.holder, caller.entrance);
   t.is(line.waiting, 1);
+});
+
+test('a release whose admission throws has done nothing, and can be repeated', (t) => {
+  const {line, callers} = setUpHolding(1, {extendTenure: true});
+  const {holder, acquisition} = line;
+  const [next] = callers;
+  if (next === undefined) return t.fail();
+  next.isUnlucky = true;
+  t.throws(() => line.release(), {instanceOf: RangeError});
+  t.deepEqual([line.holder, line.acquisition, line.waiting], [holder, acquisition, 1]);
   line.release();
-  t.deepEqual(next.admissions, [2]);
+  t.deepEqual(next.admissions, [acquisition + 1]);
+  t.is(line.waiting, 0);
+});
+
+test('a thread that got the lock for callers who went without a word hands it on', (t) => {
+  const {line, told, win} = setUp();
+  const caller = new Caller();
+  line.enqueue(caller);
+  caller.isWaiting = false;
+  told();
+  win();
+  t.deepEqual(told(), ['handOn true false']);
+  t.deepEqual([line.holder, line.waiting], [undefined, 0]);
 });
 
 // What a line says

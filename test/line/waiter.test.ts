@@ -162,13 +162,16 @@ test('what keeps a timeout or a signal from its work is thrown, and nobody waits
   }
 });
 
-test('a waiter says of each admission, repeated or late, whether it holds the lock', (t) => {
-  const admitted = new Waiter(createDoor());
-  void admitted.wait(undefined, undefined);
-  t.true(admitted.admit(7));
-  t.true(admitted.admit(7));
-  const refused = new Waiter(createDoor());
-  refused.wait(undefined, undefined).catch(() => undefined);
-  refused.refuse(fails('refused'));
-  t.false(refused.admit(8));
+test('a waiter whose promise cannot be settled yet still waits', async (t) => {
+  const waiter = new Waiter(createDoor());
+  const outcome = watch(waiter.wait(undefined, undefined));
+  const {resolve} = waiter;
+  waiter.resolve = fails('out of stack');
+  t.throws(() => waiter.admit(7), {message: 'out of stack'});
+  t.true(waiter.isWaiting);
+  waiter.resolve = resolve;
+  waiter.admit(8);
+  await settle();
+  t.is(outcome.length, 1);
+  t.is(waiter.acquisition, 8);
 });

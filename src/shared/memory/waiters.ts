@@ -14,6 +14,7 @@ import {
   exchangeWord,
   freed,
   isFree,
+  isOwnedBy,
   isReservedFor,
   markWaiters,
   offered,
@@ -35,11 +36,17 @@ export function drawTicket(cells: Cells): number {
   return (Atomics.add(cells, TICKETS, 1) + 1) | 0 || drawTicket(cells);
 }
 
-/** Shows that `slot` waits with this ticket, or takes the lock. @returns the word if it took it */
+/**
+ * Shows that `slot` waits with this ticket, or takes the lock.
+ *
+ * @returns the word if `slot` is the owner
+ */
 export function announceOrTake(cells: Cells, slot: Slot, ticket: number): Word | undefined {
   Atomics.store(cells, slotCell(slot, TICKET), ticket);
   for (;;) {
     const word = readWord(cells);
+    // A step of this line that ran out of stack may have taken it before.
+    if (isOwnedBy(word, slot)) return word;
     if (isFree(word) || isReservedFor(word, slot)) {
       const taken = take(cells, word, slot);
       if (taken !== undefined) return taken;
