@@ -23,7 +23,10 @@ interface Member {
   readonly entrance: Entrance;
   /** 0 while it is missing. */
   acquisition: number;
+  isReleased: boolean;
 }
+
+const isHeld = ({acquisition, isReleased}: Member): boolean => acquisition > 0 && !isReleased;
 
 /**
  * The locks of one call that acquires several, all or none.
@@ -63,7 +66,7 @@ export class Group implements WaiterEntrance, Holding {
         seen.set(entrance, true);
         const acquisition = entrance.tryAcquire(false, this);
         if (!acquisition) this.#missing++;
-        this.#members[this.#members.length] = {entrance, acquisition};
+        this.#members[this.#members.length] = {entrance, acquisition, isReleased: false};
       }
     });
   }
@@ -152,7 +155,7 @@ export class Group implements WaiterEntrance, Holding {
       this.release();
     } catch {
       // Somebody else may have released one, the caller's own store may fail, or the stack ran out.
-      if (this.#members.some(({acquisition}) => acquisition)) void then(READY, () => this.#letGo());
+      if (this.#members.some(isHeld)) void then(READY, () => this.#letGo());
     }
   }
 
@@ -165,8 +168,8 @@ export class Group implements WaiterEntrance, Holding {
 
   /** Whether nobody else released one of those that it has. */
   isHeldBy(): boolean {
-    for (const {entrance, acquisition} of this.#members) {
-      if (acquisition && !entrance.isHeldBy(acquisition)) return false;
+    for (const {entrance, acquisition, isReleased} of this.#members) {
+      if (!isReleased && !entrance.isHeldBy(acquisition)) return false;
     }
     return true;
   }
@@ -175,8 +178,8 @@ export class Group implements WaiterEntrance, Holding {
   release(_acquisition = ACQUISITION, notHeldError = releasedUnderCallError): void {
     const failures: unknown[] = [];
     for (const member of this.#members) {
+      if (!isHeld(member)) continue;
       const {entrance, acquisition} = member;
-      if (!acquisition) continue;
       try {
         entrance.release(acquisition, notHeldError);
       } catch (error) {
@@ -184,7 +187,7 @@ export class Group implements WaiterEntrance, Holding {
         // The stack may have run out. What has it still can be released again.
         if (entrance.isHeldBy(acquisition)) continue;
       }
-      member.acquisition = 0;
+      member.isReleased = true;
     }
     if (failures.length > 0) throw failures[0];
   }
