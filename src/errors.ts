@@ -15,6 +15,8 @@
  * - `ERR_LOCK_VERSION`: an incompatible version of this package made the buffer.
  * - `ERR_LOCK_FULL`: too many threads use the lock.
  * - `ERR_LOCK_UNSUPPORTED`: the platform lacks what the lock needs.
+ * - `ERR_LOCK_DEADLOCK`: a call would have blocked the thread that holds the lock.
+ * - `ERR_LOCK_MAIN_THREAD`: a call would have blocked the main thread, which did not allow it.
  */
 export type LockErrorCode =
   | 'ERR_LOCK_TIMEOUT'
@@ -22,7 +24,9 @@ export type LockErrorCode =
   | 'ERR_LOCK_POOLED'
   | 'ERR_LOCK_VERSION'
   | 'ERR_LOCK_FULL'
-  | 'ERR_LOCK_UNSUPPORTED';
+  | 'ERR_LOCK_UNSUPPORTED'
+  | 'ERR_LOCK_DEADLOCK'
+  | 'ERR_LOCK_MAIN_THREAD';
 
 /**
  * What every lock of this package fails with by itself. Bad arguments are a `TypeError` or a
@@ -121,6 +125,24 @@ export const releasedUnderGuardError = (lock?: LockDetails) =>
   notHeldError(
     'The lock of this guard was released before. ' +
       'Do not call releaseLock for a guard: release the guard.',
+    lock,
+  );
+
+export const deadlockError = (lock?: LockDetails) =>
+  new LockError(
+    'ERR_LOCK_DEADLOCK',
+    'Cannot block for a lock that this thread holds: its holder could not go on to release it. ' +
+      'Look for a withLock, an acquireLock or a guard of this thread that is not over yet, ' +
+      'and await it first, or wait with withLock.',
+    lock,
+  );
+
+export const mainThreadError = (call: string, lock?: LockDetails) =>
+  new LockError(
+    'ERR_LOCK_MAIN_THREAD',
+    `Cannot call ${call} on the main thread, where it would stop everything while it waits. ` +
+      'Use withLock, or call it in a worker. If the main thread may stand still, say so: ' +
+      '{allowMainThread: true}.',
     lock,
   );
 

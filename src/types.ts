@@ -346,6 +346,60 @@ export interface LocksByKeyOptions<TKey = unknown> extends LockOptions {
 export interface SharedLock extends Lock {
   /** Give this to other threads, for their own `createLock(timeoutMilliseconds, {buffer})`. */
   readonly buffer: SharedArrayBuffer;
+
+  /**
+   * Acquires the lock, calls `fn(...args)`, and releases the lock before it returns. For
+   * synchronous code in a worker: until the lock is free, it blocks its thread, timers and promises
+   * included.
+   *
+   * It waits in one line with the callers of the other threads, asynchronous or not. In its own
+   * thread it goes first: while the thread is blocked, nobody else there could go on.
+   *
+   * @returns what `fn` returned
+   * @throws what `fn` threw, after the lock was released
+   * @throws `LockError`, `code: 'ERR_LOCK_DEADLOCK'`, at once, when this thread holds the lock.
+   *   Two threads that each hold one lock and block for the other's are not recognised: give such
+   *   calls a timeout.
+   * @throws `LockError`, `code: 'ERR_LOCK_MAIN_THREAD'`, at once, on the main thread, unless
+   *   `allowMainThread` is `true`
+   * @throws `LockTimeoutError` when the lock was not free within the timeout. `fn` is then never
+   *   called.
+   * @throws `LockError`, `code: 'ERR_LOCK_POOLED'`, after `pool` was called
+   * @throws `TypeError` when `fn` is not a function, before it is called if it is an `async` one,
+   *   and after the lock was released if it returned a promise: use `withLock`
+   *
+   * @example
+   * lock.withLockSync(() => fs.appendFileSync(file, line));
+   */
+  withLockSync<TArgs extends unknown[], TResult>(
+    fn: (...args: TArgs) => TResult,
+    ...args: TArgs
+  ): TResult;
+
+  /** The same, with options for this call alone. */
+  withLockSync<TArgs extends unknown[], TResult>(
+    options: BlockingOptions | undefined,
+    fn: (...args: TArgs) => TResult,
+    ...args: TArgs
+  ): TResult;
+
+  /**
+   * Acquires the lock as {@link withLockSync} does, and returns a guard that releases it. It throws
+   * what that throws of itself.
+   *
+   * @example
+   * using _guard = lock.acquireSync({timeoutMilliseconds: 500});
+   */
+  acquireSync(options?: BlockingOptions): LockGuard;
+}
+
+/** Options of a call that blocks its thread. */
+export interface BlockingOptions {
+  /** How long this call waits, in milliseconds, in place of the lock's own `timeoutMilliseconds`. */
+  timeoutMilliseconds?: number | undefined;
+
+  /** Whether the call may block the main thread, too, which stops the whole program meanwhile. */
+  allowMainThread?: boolean | undefined;
 }
 
 export interface SharedLockOptions extends LockOptions {

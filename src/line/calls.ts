@@ -11,7 +11,7 @@ import type {WatchedAcquisition} from './watching.js';
 export type AnyFunction = (...args: unknown[]) => unknown;
 
 /** Only an object can be a thenable; whether it is one, `await` finds out. */
-const mayBeThenable = (value: unknown): value is PromiseLike<unknown> =>
+export const mayBeThenable = (value: unknown): value is PromiseLike<unknown> =>
   (typeof value === 'object' && value !== null) || typeof value === 'function';
 
 // Arguments
@@ -34,11 +34,17 @@ export function takeOptions(
   own: WaitLimits,
   usage: string,
 ): Call {
+  const fn = takeFunction(options, args);
+  const limits = limitsOf(options as AcquireOptions | undefined, own, usage);
+  return {limits, fn: limits.signal ? unlessAborted(limits.signal, fn) : fn};
+}
+
+/** The function of a call with options. Takes it from `args`, the arguments after `options`. */
+export function takeFunction(options: unknown, args: unknown[]): AnyFunction {
   const came = args.length > 0 ? args[0] : options;
   const fn = args.shift() as AnyFunction;
   assertType(fn, 'function', 'a function to call', came);
-  const limits = limitsOf(options as AcquireOptions | undefined, own, usage);
-  return {limits, fn: limits.signal ? unlessAborted(limits.signal, fn) : fn};
+  return fn;
 }
 
 /** The signal may abort after the call was admitted, and before its function begins. */
@@ -122,7 +128,12 @@ const createSettle = () =>
 
 const settle = createSettle();
 
-function begin(holding: Holding, acquisition: number, fn: AnyFunction, args: unknown[]): unknown {
+export function begin(
+  holding: Holding,
+  acquisition: number,
+  fn: AnyFunction,
+  args: unknown[],
+): unknown {
   // Throws: somebody released the lock meanwhile.
   if (!holding.isHeldBy(acquisition)) holding.release(acquisition);
   // Spreading takes a tenth of an uncontended call, even of no arguments.

@@ -1,6 +1,6 @@
 import {heldElsewhereError, nothingHeldError, type LockDetails} from '../errors.js';
 import {READY, assertRoom, createWeakMap, then} from '../intrinsics.js';
-import type {Line, LineEntrance, LineWaiter, OnAbandoned} from './protocol.js';
+import type {BlockingLine, LineEntrance, LineWaiter, OnAbandoned} from './protocol.js';
 import {WaitQueue, admit} from './waitQueue.js';
 
 /**
@@ -21,6 +21,11 @@ export interface Contender {
   tryTake(): boolean;
   /** Calls `onWon` once it is the owner, maybe at once, unless `withdraw` comes first. */
   contend(): void;
+  /**
+   * Becomes the owner, if need be by blocking the thread for so long. A line that contends goes on
+   * doing so if that fails.
+   */
+  takeBlocking(milliseconds: number): boolean;
   /** Contends no longer, and passes on what it may have been chosen for. */
   withdraw(): void;
 
@@ -35,6 +40,11 @@ export interface Contender {
    * @param contends whether this one begins to contend again
    */
   handOn(mayBarge: boolean, contends: boolean): void;
+  /**
+   * Contends again, and gives the lock to whoever has waited longest. If that is this thread, too,
+   * it calls `onWon` in a later turn of its event loop.
+   */
+  handOnAndWait(): void;
   /** Takes stock after a step that was not finished. @returns whether it is the owner */
   recover(): boolean;
 
@@ -65,11 +75,13 @@ const contexts = createWeakMap<LineWaiter, unknown>();
  * keeps the lock for its line for a while although others wait: lock cohorting (Dice, Marathe and
  * Shavit, "Lock Cohorting", ACM TOPC 2015).
  */
-export class CohortLine implements Line {
+export class CohortLine implements BlockingLine {
   holder: LineEntrance | undefined;
   acquisition = 0;
   readonly #queue: WaitQueue<LineWaiter>;
   readonly #contender: Contender;
+  /** The last acquisition that was made by blocking. */
+  #blocking = 0;
 
   constructor(createContender: (onWon: () => void) => Contender) {
     this.#queue = new WaitQueue();
@@ -87,16 +99,32 @@ export class CohortLine implements Line {
   tryAcquire(entrance: LineEntrance): number {
     if (this.holder !== undefined || this.#queue.size > 0) return 0;
     try {
-      if (!this.#contender.tryTake()) return 0;
-      this.acquisition++;
-      this.holder = entrance;
-      if (this.#contender.isHeir) this.#tellHeir(entrance, undefined);
+      return this.#contender.tryTake() ? this.#admitAtOnce(entrance) : 0;
     } catch (error) {
       this.holder = undefined;
       void then(READY, this.#recover);
       throw error;
     }
-    return this.acquisition;
+  }
+
+  acquireBlocking(entrance: LineEntrance, milliseconds: number): number {
+    try {
+      if (!this.#contender.takeBlocking(milliseconds)) return 0;
+      this.#blocking = this.acquisition + 1;
+      return this.#admitAtOnce(entrance);
+    } catch (error) {
+      this.holder = undefined;
+      void then(READY, this.#recover);
+      throw error;
+    }
+  }
+
+  /** The thread owns the lock, for a caller that is not in line. */
+  #admitAtOnce(entrance: LineEntrance): number {
+    this.holder = entrance;
+    const acquisition = ++this.acquisition;
+    if (this.#contender.isHeir) this.#tellHeir(entrance, undefined);
+    return acquisition;
   }
 
   enqueue(waiter: LineWaiter): void {
@@ -127,18 +155,22 @@ export class CohortLine implements Line {
       this.holder = undefined;
       return;
     }
+    // Nobody of this thread can go on before its next turn, and until then it may block again.
+    const isBlocking = this.#blocking === this.acquisition && this.#queue.size > 0;
+    if (isBlocking) return this.#handOn(false, true);
     const isExtended = this.#contender.extendTenure(this.#queue.size);
     if (isExtended && this.#queue.size > 0) this.#admitFirst();
     else this.#handOn(isExtended);
   }
 
   /** The thread gives up the lock. */
-  #handOn(mayBarge = true): void {
+  #handOn(mayBarge = true, waitsForTurn = false): void {
     // What is begun here cannot be undone, only finished later, and that takes some room, too.
     assertRoom();
     this.holder = undefined;
     try {
-      this.#contender.handOn(mayBarge, this.#queue.size > 0);
+      if (waitsForTurn) this.#contender.handOnAndWait();
+      else this.#contender.handOn(mayBarge, this.#queue.size > 0);
     } catch {
       void then(READY, this.#recover);
     }

@@ -86,15 +86,16 @@ export class Entrance implements WaiterEntrance, Holding {
   /**
    * @param lasts whether it lasts until somebody releases it
    * @param group the call that acquires several locks, if it is one
+   * @param line the line, or a special way into it
    * @returns the number of the acquisition; 0 if the lock is not free
    */
-  tryAcquire(lasts = false, group?: object): number {
+  tryAcquire(lasts = false, group?: object, line: Pick<Line, 'tryAcquire'> = this.line): number {
     this.assertOpen();
     // It counts as a caller before it is told of a death, because it may call `pool` then.
     this.#callers++;
     let acquisition = 0;
     try {
-      acquisition = this.line.tryAcquire(this);
+      acquisition = line.tryAcquire(this);
     } finally {
       if (!acquisition) this.#callers--;
     }

@@ -82,25 +82,39 @@ export interface Line {
   describe(): string;
 }
 
+/** A line for whose lock a caller may block its thread. */
+export interface BlockingLine extends Line {
+  /**
+   * Makes a caller that came in by `entrance` the holder, ahead of those who wait in this thread:
+   * none of them could go on while it is blocked. Nobody in this thread may hold the lock.
+   *
+   * @param milliseconds how long the thread may be blocked
+   * @returns the number of the acquisition, or 0
+   */
+  acquireBlocking(entrance: LineEntrance, milliseconds: number): number;
+}
+
 /** Each member of the interfaces above, as values: they are part of the name of the registry. */
-export const PROTOCOL: Readonly<Record<keyof Line | keyof LineWaiter | keyof LineEntrance, true>> =
-  {
-    acquisition: true,
-    admit: true,
-    describe: true,
-    details: true,
-    enqueue: true,
-    entrance: true,
-    holder: true,
-    isTaken: true,
-    isWaiting: true,
-    lock: true,
-    notHeldError: true,
-    onAbandoned: true,
-    recount: true,
-    release: true,
-    tryAcquire: true,
-    waiting: true,
-    watched: true,
-    withdraw: true,
-  };
+export const PROTOCOL: Readonly<
+  Record<keyof BlockingLine | keyof LineWaiter | keyof LineEntrance, true>
+> = {
+  acquireBlocking: true,
+  acquisition: true,
+  admit: true,
+  describe: true,
+  details: true,
+  enqueue: true,
+  entrance: true,
+  holder: true,
+  isTaken: true,
+  isWaiting: true,
+  lock: true,
+  notHeldError: true,
+  onAbandoned: true,
+  recount: true,
+  release: true,
+  tryAcquire: true,
+  waiting: true,
+  watched: true,
+  withdraw: true,
+};

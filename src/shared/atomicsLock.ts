@@ -1,7 +1,9 @@
 import {LockError, assertOptions, assertType, badTypeError} from '../errors.js';
+import {takeFunction, type AnyFunction} from '../line/calls.js';
 import {createSettings, type LockSettings} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
-import type {SharedLock, SharedLockOptions} from '../types.js';
+import type {BlockingOptions, LockGuard, SharedLock, SharedLockOptions} from '../types.js';
+import {acquireBlocking, callBlocking} from './blocking.js';
 import {isLockBuffer, isOfThisVersion} from './memory/layout.js';
 import {createLockBuffer, findOrCreateLine} from './registry.js';
 import {assertSupported} from './runtime/host.js';
@@ -16,6 +18,28 @@ class AtomicsLock extends LineLock implements SharedLock {
   ) {
     super(findOrCreateLine(buffer), settings, onAbandoned);
     this.buffer = buffer;
+  }
+
+  withLockSync<TArgs extends unknown[], TResult>(
+    fn: (...args: TArgs) => TResult,
+    ...args: TArgs
+  ): TResult;
+  withLockSync<TArgs extends unknown[], TResult>(
+    options: BlockingOptions | undefined,
+    fn: (...args: TArgs) => TResult,
+    ...args: TArgs
+  ): TResult;
+  withLockSync(first: unknown, ...args: unknown[]): unknown {
+    const entrance = LineLock.entranceOf(this);
+    if (typeof first === 'function') {
+      return callBlocking(entrance, undefined, first as AnyFunction, args);
+    }
+    const fn = takeFunction(first, args);
+    return callBlocking(entrance, first as BlockingOptions | undefined, fn, args);
+  }
+
+  acquireSync(options?: BlockingOptions): LockGuard {
+    return acquireBlocking(LineLock.entranceOf(this), options);
   }
 
   override get [Symbol.toStringTag](): string {

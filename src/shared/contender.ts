@@ -2,13 +2,14 @@ import {outside, then} from '../intrinsics.js';
 import type {Contender} from '../line/cohortLine.js';
 import type {OnAbandoned} from '../line/protocol.js';
 import {HandOffWatch} from './handOffWatch.js';
-import {deref} from './intrinsics.js';
-import {keepTokensArmed} from './liveness.js';
+import {deref, min} from './intrinsics.js';
+import {keepTokensArmed, rearmTokens} from './liveness.js';
 import {freeLeftBehind, inherit, tellDeaths} from './memory/inheritance.js';
 import type {Cells, Slot} from './memory/layout.js';
 import type {Attachment} from './memory/slots.js';
 import {readOwnerThreadId, type SlotThread} from './memory/threads.js';
 import {
+  announce,
   announceOrTake,
   clearTicket,
   countWakeUps,
@@ -17,6 +18,7 @@ import {
   handOff,
   offer,
   park,
+  parkBlocking,
   withdrawTicket,
 } from './memory/waiters.js';
 import {
@@ -43,6 +45,9 @@ import {Tenure} from './tenure.js';
 
 /** How often a taken word is read before parking: a few microseconds, far less than a wake-up takes. */
 const SPINS = 50;
+
+/** How often a blocked thread polls: as often as a timer would, of which none runs meanwhile. */
+const BLOCKING_POLL_MILLISECONDS = 100;
 
 /**
  * Contends for the shared word on behalf of one thread's line. While it does, it has a ticket, is
@@ -122,6 +127,40 @@ export class SharedContender implements Contender {
       if (this.#isParked) break;
     }
     this.#pollTimer.start(this.#pollDelay);
+  }
+
+  takeBlocking(milliseconds: number): boolean {
+    if (this.tryTake()) {
+      if (this.#ticket !== 0) this.#stopContending();
+      return true;
+    }
+    if (milliseconds <= 0) return false;
+    const until = now() + milliseconds;
+    const isForLine = this.#ticket !== 0;
+    if (!isForLine) this.#ticket = drawTicket(this.#cells);
+    do {
+      const wakeUps = countWakeUps(this.#cells, this.#slot);
+      const word =
+        announceOrTake(this.#cells, this.#slot, this.#ticket) ??
+        this.#takeExpired() ??
+        this.#block(wakeUps, until);
+      if (word !== undefined) {
+        this.#stopContending();
+        this.#own(word);
+        return true;
+      }
+    } while (now() < until);
+    if (!isForLine) this.withdraw();
+    return false;
+  }
+
+  /** Blocks until this thread is woken, or until it is time to poll. @returns the word if it took it */
+  #block(wakeUps: number, until: number): Word | undefined {
+    rearmTokens(this.#cells, this.#slot, this.#self);
+    const milliseconds = min(until - now(), this.#pollDelay ?? BLOCKING_POLL_MILLISECONDS);
+    if (parkBlocking(this.#cells, this.#slot, wakeUps, milliseconds)) return this.#spin();
+    const dead = this.#ownerWatch.probeBlocking();
+    return dead && inherit(this.#cells, dead.word, dead.owner, this.#slot);
   }
 
   withdraw(): void {
@@ -234,6 +273,22 @@ export class SharedContender implements Contender {
     } while (left === undefined);
     if (contends) this.contend();
     else this.#handOffWatch.watch(left);
+  }
+
+  handOnAndWait(): void {
+    this.#tenure.end();
+    rearmTokens(this.#cells, this.#slot, this.#self);
+    this.#ticket = drawTicket(this.#cells);
+    announce(this.#cells, this.#slot, this.#ticket);
+    // Before it may be woken.
+    while (!this.#isParked) {
+      const wakeUps = countWakeUps(this.#cells, this.#slot);
+      this.#isParked = outside(() => this.#park(wakeUps));
+    }
+    let left: Word | undefined;
+    do left = handOff(this.#cells, readWord(this.#cells));
+    while (left === undefined);
+    this.#pollTimer.start(this.#pollDelay);
   }
 
   recover(): boolean {

@@ -7,6 +7,7 @@ export type {
   AbortSignalLike,
   AcquireOptions,
   BasicLock,
+  BlockingOptions,
   Lock,
   LockGuard,
   LockOptions,

@@ -5,10 +5,10 @@
 import {uncurried} from '../intrinsics.js';
 
 const host: Partial<typeof globalThis> = globalThis;
-const {load, store, add, and, or, compareExchange, notify, waitAsync} =
+const {load, store, add, and, or, compareExchange, notify, wait, waitAsync} =
   host.Atomics ?? ({} as typeof globalThis.Atomics);
 
-export const Atomics = {load, store, add, and, or, compareExchange, notify, waitAsync};
+export const Atomics = {load, store, add, and, or, compareExchange, notify, wait, waitAsync};
 
 export const deref = uncurried(WeakRef.prototype.deref) as <T extends WeakKey>(
   reference: WeakRef<T>,

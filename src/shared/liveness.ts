@@ -7,7 +7,7 @@ import {then} from '../intrinsics.js';
 import {TOKENS, type Cells, type Slot} from './memory/layout.js';
 import type {Attachment} from './memory/slots.js';
 import type {SlotThread} from './memory/threads.js';
-import {armToken, rearmToken, spendToken} from './memory/tokens.js';
+import {armToken, isArmedBy, rearmToken, spendToken} from './memory/tokens.js';
 import {sharedNow, startTimer} from './runtime/clocks.js';
 import {probeThread, threadId} from './runtime/threads.js';
 
@@ -29,10 +29,17 @@ export function keepTokensArmed(
   user: WeakRef<object>,
 ): void {
   keepArmed(cells, slot, first, spent, user);
+  rearmTokens(cells, slot, user);
+}
+
+/**
+ * Arms those tokens of this thread's slot that are not, for a thread that blocks so often that its
+ * event loop does not come round to that.
+ */
+export function rearmTokens(cells: Cells, slot: Slot, user: WeakRef<object>): void {
   for (let token = 0; token < TOKENS; token++) {
-    if (token === first) continue;
-    const otherSpent = armToken(cells, slot, token, threadId);
-    if (otherSpent !== undefined) keepArmed(cells, slot, token, otherSpent, user);
+    const spent = armToken(cells, slot, token, threadId);
+    if (spent !== undefined) keepArmed(cells, slot, token, spent, user);
   }
 }
 
@@ -45,6 +52,8 @@ function keepArmed(
 ): void {
   void then(spent, () => {
     if (deref(user) === undefined) return;
+    // By `rearmTokens`. Another wait would be one too many for good.
+    if (isArmedBy(cells, slot, token, threadId)) return;
     keepArmed(cells, slot, token, rearmToken(cells, slot, token, threadId), user);
   });
 }

@@ -4,8 +4,10 @@ import {hasEnded} from './liveness.js';
 import type {Cells} from './memory/layout.js';
 import {readOwner, type SlotThread} from './memory/threads.js';
 import {claimProbe} from './memory/times.js';
+import {spendToken} from './memory/tokens.js';
 import {NO_WORD, isHeld, isReserved, isSameTurn, readWord, type Word} from './memory/word.js';
 import {now, sharedNow} from './runtime/clocks.js';
+import {threadId} from './runtime/threads.js';
 
 /** How long a thread that was woken to take the lock has for that, before others may take it. */
 export const RESERVATION_MILLISECONDS = 5;
@@ -65,9 +67,7 @@ export class OwnerWatch {
   probe(): void {
     const word = readWord(this.#cells);
     if (!isHeld(word) || this.#isProbing) return;
-    const {least, most} = PROBE_MILLISECONDS;
-    const interval = min(max(least, this.#ageOf(word) / PROBES_PER_AGE), most);
-    if (!claimProbe(this.#cells, sharedNow(), interval)) return;
+    if (!claimProbe(this.#cells, sharedNow(), this.#intervalOf(word))) return;
     const owner = readOwner(this.#cells, word);
     void outside(async () => {
       const isUnchanged = () => isSameTurn(word, readWord(this.#cells));
@@ -82,6 +82,28 @@ export class OwnerWatch {
       }
       if (isDead) this.#onDeath(word, owner);
     });
+  }
+
+  /**
+   * The same for a thread that is blocked: it can ask nobody but the tokens.
+   *
+   * @returns the owner if it has ended, and by which word it has the lock
+   */
+  probeBlocking(): {readonly word: Word; readonly owner: SlotThread} | undefined {
+    const word = readWord(this.#cells);
+    if (!isHeld(word)) return undefined;
+    const owner = readOwner(this.#cells, word);
+    const hasEnded =
+      owner.hasDied ||
+      (owner.threadId !== 0 &&
+        claimProbe(this.#cells, sharedNow(), this.#intervalOf(word)) &&
+        spendToken(this.#cells, owner.slot, threadId, sharedNow()) === false);
+    return hasEnded ? {word, owner} : undefined;
+  }
+
+  #intervalOf(word: Word): number {
+    const {least, most} = PROBE_MILLISECONDS;
+    return min(max(least, this.#ageOf(word) / PROBES_PER_AGE), most);
   }
 
   #ageOf(word: Word): number {

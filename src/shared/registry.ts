@@ -10,7 +10,7 @@
 import {LockError} from '../errors.js';
 import {outside} from '../intrinsics.js';
 import {CohortLine} from '../line/cohortLine.js';
-import {PROTOCOL, type Line} from '../line/protocol.js';
+import {PROTOCOL, type BlockingLine} from '../line/protocol.js';
 import {SharedContender} from './contender.js';
 import {deref, floor, random} from './intrinsics.js';
 import {hasEnded} from './liveness.js';
@@ -27,7 +27,7 @@ const NAME = Symbol.for(
   `@databases/lock/shared: ${PROTOCOL_VERSION} ${Object.keys(PROTOCOL).join(' ')}`,
 );
 
-type LinesById = Map<string, WeakRef<Line>>;
+type LinesById = Map<string, WeakRef<BlockingLine>>;
 
 interface Registry {
   /**
@@ -49,7 +49,7 @@ function findRegistry(): Registry {
 interface Remains {
   /** Not looked up again, because a test runner may have emptied `globalThis` by then. */
   readonly byId: LinesById;
-  readonly line: WeakRef<Line>;
+  readonly line: WeakRef<BlockingLine>;
   readonly cells: Cells;
   readonly slot: Slot;
 }
@@ -72,14 +72,14 @@ export function createLockBuffer(): SharedArrayBuffer {
  *
  * @throws `LockError`, `code: 'ERR_LOCK_FULL'`, if too many threads use the lock.
  */
-export function findOrCreateLine(buffer: SharedArrayBuffer): Line {
+export function findOrCreateLine(buffer: SharedArrayBuffer): BlockingLine {
   const {byId} = findRegistry();
   const cells = new Int32Array(buffer);
   const existing = byId.get(lockId(cells));
   return (existing && deref(existing)) ?? outside(() => createLine(cells, byId));
 }
 
-function createLine(cells: Cells, byId: LinesById): Line {
+function createLine(cells: Cells, byId: LinesById): BlockingLine {
   // First: another thread may probe this one as soon as it finds it in a slot.
   becomeProbeable();
   const attachment = attach(cells, threadId, sharedNow(), (thread) => {
@@ -89,7 +89,7 @@ function createLine(cells: Cells, byId: LinesById): Line {
     throw new LockError('ERR_LOCK_FULL', `Expected at most ${SLOTS} threads to use the lock.`);
   }
   const line = new CohortLine((onWon) => new SharedContender(cells, attachment, onWon));
-  const weak = new WeakRef<Line>(line);
+  const weak = new WeakRef<BlockingLine>(line);
   byId.set(lockId(cells), weak);
   collected.register(line, {byId, line: weak, cells, slot: attachment.slot});
   return line;

@@ -16,15 +16,23 @@ export type CreateLock = (
 export class CallerInThread implements Caller {
   readonly actor: ActorInThread;
   readonly name: string;
+  readonly goesFirst: boolean;
   state: 'waiting' | 'inside' | 'served' | 'refused' = 'waiting';
   readonly #machine: Machine;
   readonly #checks: Checks;
 
-  constructor(machine: Machine, checks: Checks, actor: ActorInThread, name: string) {
+  constructor(
+    machine: Machine,
+    checks: Checks,
+    actor: ActorInThread,
+    name: string,
+    goesFirst: boolean,
+  ) {
     this.#machine = machine;
     this.#checks = checks;
     this.actor = actor;
     this.name = name;
+    this.goesFirst = goesFirst;
   }
 
   entered(): void {
@@ -42,7 +50,8 @@ export class CallerInThread implements Caller {
 
   refused(error: unknown): void {
     const {code, message} = error as {code?: unknown; message?: unknown};
-    if (code !== 'ERR_LOCK_TIMEOUT' && message !== 'Aborted') throw error;
+    const isDeadlock = code === 'ERR_LOCK_DEADLOCK' && this.#checks.isOwner(this.actor.thread);
+    if (code !== 'ERR_LOCK_TIMEOUT' && message !== 'Aborted' && !isDeadlock) throw error;
     if (this.state !== 'waiting') this.#machine.fail(`${this.name} was refused, and ran.`);
     this.state = 'refused';
   }
@@ -151,12 +160,13 @@ export class ActorInThread implements Actor {
     });
   }
 
-  ask(): Caller {
+  ask(goesFirst = false): Caller {
     const caller = new CallerInThread(
       this.#machine,
       this.#checks,
       this,
       `caller ${this.callers.length + 1} of thread ${this.thread.id}`,
+      goesFirst,
     );
     this.callers.push(caller);
     return caller;

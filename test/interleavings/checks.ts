@@ -84,7 +84,8 @@ export class Checks {
         machine.fail(`${caller.name} was not told that thread ${id} died as the owner.`);
     }
     const later = caller.actor.callers.slice(caller.actor.callers.indexOf(caller) + 1);
-    for (const {name, state} of later) {
+    for (const {name, state, goesFirst} of later) {
+      if (goesFirst) continue;
       if (state === 'inside' || state === 'served')
         machine.fail(`${name} enters before ${caller.name}.`);
     }
@@ -160,9 +161,12 @@ export class Checks {
   #died(thread: LogicalThread): void {
     this.#countLostSlots(thread);
     if (this.#inside?.actor.thread === thread) this.#inside = undefined;
+    if (this.isOwner(thread)) this.#abandoned.set(thread.id, []);
+  }
+
+  isOwner({id}: LogicalThread): boolean {
     const word = readWord(this.#cells);
-    if (isHeld(word) && readOwner(this.#cells, word).threadId === thread.id)
-      this.#abandoned.set(thread.id, []);
+    return isHeld(word) && readOwner(this.#cells, word).threadId === id;
   }
 
   #waiting(): CallerInThread[] {
@@ -172,8 +176,7 @@ export class Checks {
   }
 
   #unblocked(thread: LogicalThread): void {
-    const word = readWord(this.#cells);
-    if (isHeld(word) && readOwner(this.#cells, word).threadId === thread.id) return;
+    if (this.isOwner(thread)) return;
     const stuck = this.#waiting().filter(({actor}) => actor.thread !== thread);
     if (stuck.length > 0)
       this.#machine.fail(`${names(stuck)} waited while thread ${thread.id} was busy.`);

@@ -36,6 +36,8 @@ const BLOCK_MILLISECONDS = 5_000;
 const GIVE_UP_MILLISECONDS = 15_000;
 const GIVE_UP_STEPS = 5_000;
 
+const isParked = ({parked}: LogicalThread): boolean => parked !== undefined && !parked.isOver;
+
 const UNBLOCK = (): void => undefined;
 
 export class Machine {
@@ -158,7 +160,7 @@ export class Machine {
     const first = inTheMiddle?.index ?? this.current.index;
     for (let i = 0; i < threads.length; i++) {
       const thread = threads[(first + i) % threads.length] as LogicalThread;
-      if (thread === inTheMiddle || thread.state !== 'alive') continue;
+      if (thread === inTheMiddle || thread.state !== 'alive' || isParked(thread)) continue;
       if (thread.stack !== undefined) options.push({thread, kind: 'go on', cost});
       else if (thread.tasks.length > 0) options.push({thread, kind: 'turn', cost});
     }
@@ -191,8 +193,11 @@ export class Machine {
       if (thread === inTheMiddle || thread.state === 'dead') continue;
       for (const timer of thread.timers) {
         // A thread that is busy answers no timer; that it is no longer busy is one, too.
-        if (thread.state === 'blocked' ? timer.action !== UNBLOCK : thread.stack !== undefined)
-          continue;
+        // One that is parked has only that one.
+        if (thread.state === 'blocked' ? timer.action !== UNBLOCK : thread.stack !== undefined) {
+          if (thread.state === 'blocked' || !isParked(thread)) continue;
+          if (timer !== thread.parked?.timer) continue;
+        }
         if (timer.kind === 'wait' && !this.isDegraded) continue;
         // Where nothing else is to be done, a caller gets the lock rather than a timeout.
         timers.push({thread, timer, order: timer.kind === 'deadline' ? Infinity : timer.due});
@@ -233,6 +238,10 @@ export class Machine {
           return;
         }
         thread.saw(due);
+        if (timer === thread.parked?.timer) {
+          void action();
+          return;
+        }
         this.#start(thread, action);
         break;
       }
@@ -288,7 +297,7 @@ export class Machine {
     this.isDegraded = true;
     this.onDeath(thread);
     thread.state = 'dead';
-    thread.stack = undefined;
+    thread.stack = thread.parked = undefined;
     thread.tasks.length = thread.timers.length = thread.finalizers.length = 0;
     this.memory.forget(thread);
   }
@@ -307,6 +316,7 @@ export class Machine {
     if (cells !== undefined) for (const cell of cells) add(cell);
     for (const thread of this.threads) {
       add(thread.history);
+      add(thread.parked === undefined ? 0 : 1 + Number(thread.parked.isOver));
       add(thread.state.length + (thread.stack === undefined ? 0 : 16) + thread.tasks.length * 32);
       add(thread.timers.length + thread.references.length * 32 + thread.finalizers.length * 256);
       add(thread.queue);

@@ -1,19 +1,26 @@
 /** The memory that the threads share, with the `Atomics` that they see. */
 import {SimulatedPromise} from './promise.js';
-import {mix, type LogicalThread} from './thread.js';
+import type {Suspendable} from './suspendable.js';
+import {mix, type LogicalThread, type Parked, type Timer} from './thread.js';
 
 interface Wait {
   readonly thread: LogicalThread;
-  readonly promise: SimulatedPromise;
+  /** What a notification ends. */
+  readonly waiting: SimulatedPromise | Parked;
+}
+
+interface Threads {
+  readonly current: LogicalThread;
+  startTimer(milliseconds: number, action: () => void, kind: Timer['kind']): Timer;
 }
 
 export class Memory {
-  readonly #machine: {readonly current: LogicalThread};
+  readonly #machine: Threads;
   #buffer: SharedArrayBuffer | undefined;
   #cells: Int32Array | undefined;
   #waits = new Map<number, Wait[]>();
 
-  constructor(machine: {readonly current: LogicalThread}) {
+  constructor(machine: Threads) {
     this.#machine = machine;
   }
 
@@ -103,22 +110,59 @@ export class Memory {
       if (this.#saw(cells[cell] as number) !== (value | 0))
         return {async: false, value: 'not-equal'};
       const promise = new SimulatedPromise();
-      const waits = this.#waits.get(cell);
-      if (waits === undefined) this.#waits.set(cell, [{thread: this.#machine.current, promise}]);
-      else waits.push({thread: this.#machine.current, promise});
+      this.#wait(cell, promise);
       return {async: true, value: promise};
+    },
+
+    wait: (cells: Int32Array, cell: number, value: number, milliseconds: number) => {
+      if (this.#saw(cells[cell] as number) !== (value | 0)) return 'not-equal';
+      return this.#park(cell, milliseconds);
     },
 
     notify: (_cells: Int32Array, cell: number, count = Infinity) => {
       const waits = this.#waits.get(cell) ?? [];
       const woken = waits.splice(0, count);
-      for (const {thread, promise} of woken) {
+      for (const {thread, waiting} of woken) {
         thread.queue = mix(thread.queue, cell);
-        thread.tasks.push(() => promise.resolve('ok'));
+        if ('isOver' in waiting) waiting.isOver = true;
+        else thread.tasks.push(() => waiting.resolve('ok'));
       }
       return this.#saw(woken.length);
     },
   };
+
+  #wait(cell: number, waiting: Wait['waiting']): void {
+    const waits = this.#waits.get(cell) ?? [];
+    waits.push({thread: this.#machine.current, waiting});
+    this.#waits.set(cell, waits);
+  }
+
+  /** The thread does not go on before it is notified, or its time is up. */
+  *#park(cell: number, milliseconds: number): Suspendable<'ok' | 'timed-out'> {
+    const thread = this.#machine.current;
+    const expire = () => {
+      parked.isOver = true;
+    };
+    const parked: Parked = {
+      isOver: false,
+      timer: this.#machine.startTimer(milliseconds, expire, 'wait'),
+    };
+    this.#wait(cell, parked);
+    thread.parked = parked;
+    yield;
+    thread.parked = undefined;
+    const index = thread.timers.indexOf(parked.timer);
+    if (index >= 0) thread.timers.splice(index, 1);
+    // Whoever was notified waits no more.
+    const waits = this.#waits.get(cell) ?? [];
+    const isTimedOut = waits.some(({waiting}) => waiting === parked);
+    this.#waits.set(
+      cell,
+      waits.filter(({waiting}) => waiting !== parked),
+    );
+    this.#saw(Number(isTimedOut));
+    return isTimedOut ? 'timed-out' : 'ok';
+  }
 
   #saw(value: number): number {
     return this.#machine.current.saw(value);

@@ -2,7 +2,13 @@
  * What the threads do. This file is loaded twice: by the harness, which reads what the scenarios
  * are, and into each logical thread, whose copy of `run` is made to be suspended.
  */
-import type {AbortSignalLike, AcquireOptions, LockGuard, SharedLock} from '../../src/types.js';
+import type {
+  AbortSignalLike,
+  AcquireOptions,
+  BlockingOptions,
+  LockGuard,
+  SharedLock,
+} from '../../src/types.js';
 
 /** What a scenario's code can do, beside using the lock. */
 export interface Actor {
@@ -10,8 +16,8 @@ export interface Actor {
   readonly lock: SharedLock;
   /** Another object for the lock. */
   createLock(timeout?: number): SharedLock;
-  /** Announces a caller. */
-  ask(): Caller;
+  /** Announces a caller, maybe one that goes ahead of those of its thread who asked before. */
+  ask(goesFirst?: boolean): Caller;
   /** A point at which others may run. */
   step(): void;
   /** Resolves in a later turn of the event loop. */
@@ -112,6 +118,26 @@ async function acquireAndRelease(t: Actor, lock: SharedLock): Promise<void> {
   caller.left();
   lock.releaseLock();
   caller.served();
+}
+
+/**
+ * Blocks its thread, unless that has the lock. @returns whether it had the lock
+ */
+function callBlocking(t: Actor, lock: SharedLock, options?: BlockingOptions, work = 0): boolean {
+  const caller = t.ask(true);
+  try {
+    lock.withLockSync(options, () => {
+      caller.entered();
+      t.step();
+      if (work > 0) t.work(work);
+      caller.left();
+    });
+  } catch (error) {
+    caller.refused(error);
+    return false;
+  }
+  caller.served();
+  return true;
 }
 
 interface Abortable {
@@ -409,6 +435,57 @@ const triesAgain = async (t: Actor) => {
   for (let tries = 0; tries < 40 && !(await call(t, t.lock)); tries++) await t.sleep(100);
 };
 
+const blocksOnce = async (t: Actor) => {
+  callBlocking(t, t.lock);
+};
+
+const blocksTwice = async (t: Actor) => {
+  callBlocking(t, t.lock);
+  callBlocking(t, t.lock);
+};
+
+/** Each turn of its event loop finds the lock wanted by callers of its own. */
+const blocksBesideOthers = async (t: Actor) => {
+  const first = call(t, t.lock);
+  callBlocking(t, t.lock);
+  callBlocking(t, t.lock);
+  const second = callAsync(t, t.lock);
+  await first;
+  await second;
+};
+
+/** Blocks while callers of its own wait for another thread, which is told of none of them. */
+const blocksInLine = async (t: Actor) => {
+  const first = callAsync(t, t.lock);
+  const second = call(t, t.lock);
+  await t.turn();
+  // By then one of them may have the lock.
+  callBlocking(t, t.lock);
+  await first;
+  await second;
+};
+
+const blocksImpatiently = async (t: Actor) => {
+  callBlocking(t, t.lock, {timeoutMilliseconds: TIMEOUT});
+  const waits = callAsync(t, t.lock);
+  callBlocking(t, t.lock, {timeoutMilliseconds: 0});
+  await waits;
+};
+
+/** Its guard outlives the turn, and others of the thread get in line meanwhile. */
+const keepsGuardOfBlocking = async (t: Actor) => {
+  const caller = t.ask(true);
+  const guard = t.lock.acquireSync();
+  caller.entered();
+  const waits = call(t, t.lock);
+  await t.turn();
+  caller.left();
+  guard.release();
+  caller.served();
+  callBlocking(t, t.lock);
+  await waits;
+};
+
 const TIMEOUT = 50;
 
 export const scenarios: Record<string, Scenario> = {
@@ -688,6 +765,42 @@ export const scenarios: Record<string, Scenario> = {
     slots: 2,
     tokens: 10,
     deaths: 2,
+  },
+  'blocking-twice': {threads: [{run: blocksTwice}, {run: blocksTwice}], preemptions: 5},
+  'blocking-and-waiting': {threads: [{run: blocksTwice}, {run: twoCallers}], preemptions: 4},
+  'blocking-beside-others': {
+    threads: [{run: blocksBesideOthers}, {run: blocksBesideOthers}],
+    preemptions: 3,
+  },
+  'blocking-guard': {threads: [{run: keepsGuardOfBlocking}, {run: twoCallers}], preemptions: 4},
+  'blocking-of-three': {
+    threads: [{run: blocksTwice}, {run: blocksBesideOthers}, {run: threeLong}],
+  },
+  'blocking-in-line': {threads: [{run: blocksInLine}, {run: threeLong}, {run: blocksOnce}]},
+  'blocking-impatiently': {
+    threads: [{run: blocksImpatiently}, {run: blocksBesideOthers}, {run: threeLong}],
+  },
+  'blocking-and-dead': {
+    threads: [
+      {run: blocksTwice, isMortal: true},
+      {run: blocksBesideOthers, isMortal: true},
+      {run: blocksTwice},
+      {run: once},
+    ],
+    deaths: 2,
+  },
+  'blocking-heirs': {
+    threads: [
+      {run: onceAsync, isMortal: true},
+      {run: blocksOnce, isMortal: true},
+      {run: blocksTwice},
+    ],
+    deaths: 2,
+    isSilent: true,
+  },
+  'blocking-and-busy': {
+    threads: [{run: blocksTwice}, {run: blocksBesideOthers}, {run: threeLong}],
+    blocks: 1,
   },
   'busy-of-three': {threads: [{run: threeLong}, {run: twice}, {run: once}], blocks: 1},
   'busy-and-dead': {

@@ -18,6 +18,8 @@ export class LogicalThread implements MicrotaskQueue {
   /** What `threadId` is in it. */
   readonly id: number;
   state: 'alive' | 'blocked' | 'dead' = 'alive';
+  /** It is blocked in `Atomics.wait`, until this says that it may go on. */
+  parked: Parked | undefined;
   /** The code that it is in the middle of. */
   stack: Suspendable<void> | undefined;
   readonly tasks: Job[] = [];
@@ -49,6 +51,11 @@ export class LogicalThread implements MicrotaskQueue {
     this.history = mix(this.history, value);
     return value;
   }
+}
+
+export interface Parked {
+  isOver: boolean;
+  readonly timer: Timer;
 }
 
 /** A `WeakRef` of the simulation. */

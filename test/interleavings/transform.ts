@@ -102,7 +102,11 @@ class Transformation {
       this.#replace(expression.getStart(), open + 1, 'yield* (super.$init ?? $noInit).call(this, ');
       this.#children(node, mode);
     } else if (mode === 'plain') this.#wrap(node, '$plain(', ')', mode);
-    else if (/(^|\.)Atomics\.\w+$/.test(callee))
+    // The only one that itself may have to be suspended.
+    else if (/(^|\.)Atomics\.wait$/.test(callee)) {
+      const before = '(($t = ($point() ? yield : 0, ';
+      this.#wrap(node, before, ')) instanceof $Generator ? yield* $t : $t)', mode);
+    } else if (/(^|\.)Atomics\.\w+$/.test(callee))
       this.#wrap(node, '($point() ? yield : 0, ', ')', mode);
     else this.#wrap(node, '(($t = ', ') instanceof $Generator ? yield* $t : $t)', mode);
   }

@@ -49,6 +49,11 @@ function setUp(given: Partial<Answers> = {}) {
         return answers.tryTake;
       },
       contend: () => called('contend'),
+      takeBlocking: (milliseconds) => {
+        called('takeBlocking', milliseconds);
+        return answers.tryTake;
+      },
+      handOnAndWait: () => called('handOnAndWait'),
       withdraw: () => called('withdraw'),
       tryFree: () => {
         called('tryFree');

@@ -54,6 +54,11 @@ export function armToken(
   return isArmed ? wait.value : undefined;
 }
 
+/** Whether a token is armed by that thread. */
+export function isArmedBy(cells: Cells, slot: Slot, token: number, threadId: number): boolean {
+  return Atomics.load(cells, slotCell(slot, FIRST_TOKEN + token)) === armedBy(threadId);
+}
+
 /** Arms a token again that was spent. @returns what resolves when it was spent once more */
 export function rearmToken(
   cells: Cells,

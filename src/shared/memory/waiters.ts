@@ -42,7 +42,7 @@ export function drawTicket(cells: Cells): number {
  * @returns the word if `slot` is the owner
  */
 export function announceOrTake(cells: Cells, slot: Slot, ticket: number): Word | undefined {
-  Atomics.store(cells, slotCell(slot, TICKET), ticket);
+  announce(cells, slot, ticket);
   for (;;) {
     const word = readWord(cells);
     // A step of this line that ran out of stack may have taken it before.
@@ -52,6 +52,11 @@ export function announceOrTake(cells: Cells, slot: Slot, ticket: number): Word |
       if (taken !== undefined) return taken;
     } else if (markWaiters(cells, word)) return undefined;
   }
+}
+
+/** Shows that `slot` waits with this ticket. The word must say so, too, before anybody vacates it. */
+export function announce(cells: Cells, slot: Slot, ticket: number): void {
+  Atomics.store(cells, slotCell(slot, TICKET), ticket);
 }
 
 /** `slot` has the lock, and waits no more. */
@@ -88,6 +93,16 @@ export function countWakeUps(cells: Cells, slot: Slot): number {
 export function park(cells: Cells, slot: Slot, wakeUps: number): Promise<unknown> | undefined {
   const wait = Atomics.waitAsync(cells, slotCell(slot, WAKE_UPS), wakeUps);
   return wait.async ? wait.value : undefined;
+}
+
+/** Blocks the thread for so long at most. @returns whether `slot` was woken since `wakeUps` */
+export function parkBlocking(
+  cells: Cells,
+  slot: Slot,
+  wakeUps: number,
+  milliseconds: number,
+): boolean {
+  return Atomics.wait(cells, slotCell(slot, WAKE_UPS), wakeUps, milliseconds) !== 'timed-out';
 }
 
 /** One more poll of a contending thread. @returns how many there were before, modulo 2³² */

@@ -1,0 +1,306 @@
+// `withLockSync` and `acquireSync`: callers that block their thread.
+import {createRequire} from 'node:module';
+import {setTimeout as sleep} from 'node:timers/promises';
+import test, {type ExecutionContext} from 'ava';
+import {createLock, type LockTimeoutError, type SharedLock} from '../../src/shared/index.js';
+import {actors, type Actor} from '../support/actors.js';
+import {settle, until, values, watch} from '../support/async.js';
+import {compiledFile} from '../support/compiled.js';
+
+/** These tests run on the main thread. */
+const options = {allowMainThread: true};
+const deadlock = {code: 'ERR_LOCK_DEADLOCK'};
+
+/** Threads that use the lock. */
+async function threadsOf(t: ExecutionContext, {buffer}: SharedLock, count: number) {
+  const threads = actors(t, count);
+  await Promise.all(threads.map((thread) => thread.tell({do: 'attach', buffer})));
+  return threads;
+}
+
+/** Blocks a thread while it holds the lock; `end` lets it go on. */
+async function holdBlocking(thread: Actor | undefined) {
+  const buffer = new SharedArrayBuffer(8);
+  const cells = new Int32Array(buffer);
+  const outcome = watch(thread?.tell({do: 'hold blocking', until: buffer}) ?? Promise.reject());
+  const end = () => {
+    Atomics.store(cells, 0, 1);
+    Atomics.notify(cells, 0);
+  };
+  return {outcome, end, begun: until(() => Atomics.load(cells, 1) === 1)};
+}
+
+for (const [callers, blocking] of [
+  ['four blocking threads', 4],
+  ['two blocking threads and two others', 2],
+] as const) {
+  test.serial(`${callers} count without loss`, async (t) => {
+    const lock = createLock();
+    const threads = await threadsOf(t, lock, 4);
+    const counter = new SharedArrayBuffer(4);
+    await Promise.all(
+      threads.map((thread, index) =>
+        index < blocking
+          ? thread.tell({do: 'count blocking', times: 4_000, counter})
+          : thread.tell({do: 'count', times: 500, callers: 8, turn: false, counter}),
+      ),
+    );
+    t.is(new Int32Array(counter)[0], 4 * 4_000);
+    t.false(lock.isLocked);
+  });
+}
+
+test('a blocking call calls its function at once, with its arguments, and returns its result', (t) => {
+  const lock = createLock();
+  const sum = lock.withLockSync(
+    options,
+    (a: number, b: number) => {
+      t.true(lock.isLocked);
+      return a + b;
+    },
+    1,
+    2,
+  );
+  t.is(sum, 3);
+  t.false(lock.isLocked);
+});
+
+test('what the function of a blocking call throws comes through, and the lock is free', (t) => {
+  const lock = createLock();
+  const error = new Error('mine');
+  const fails = () => {
+    throw error;
+  };
+  t.is(
+    t.throws(() => lock.withLockSync(options, fails)),
+    error,
+  );
+  t.false(lock.isLocked);
+});
+
+test('a guard of a blocking call releases once', async (t) => {
+  const lock = createLock();
+  const guard = lock.acquireSync(options);
+  t.true(lock.isLocked);
+  const next = watch(lock.acquire());
+  guard.release();
+  guard.release();
+  await until(() => next.length === 1);
+  t.true(lock.isLocked);
+});
+
+test('the main thread is not blocked unless it allows that', (t) => {
+  const lock = createLock(undefined, {name: 'ledger'});
+  for (const [call, block] of [
+    ['withLockSync', () => lock.withLockSync(() => t.fail())],
+    ['acquireSync', () => lock.acquireSync({allowMainThread: false})],
+  ] as const) {
+    const error = t.throws(block, {code: 'ERR_LOCK_MAIN_THREAD'});
+    t.regex(error.message, new RegExp(`${call}.*withLock.*allowMainThread.*ledger`, 's'));
+  }
+  t.false(lock.isLocked);
+});
+
+const holders: Record<string, (lock: SharedLock) => unknown> = {
+  acquireLock: (lock) => lock.acquireLock(),
+  withLock: (lock) => {
+    void lock.withLock(() => new Promise(() => undefined));
+  },
+  acquire: (lock) => lock.acquire(),
+  acquireSync: (lock) => lock.acquireSync(options),
+};
+for (const [method, hold] of Object.entries(holders)) {
+  test(`a thread that holds the lock by ${method} is not blocked for it`, async (t) => {
+    const lock = createLock();
+    await hold(lock);
+    const other = createLock(undefined, {buffer: lock.buffer});
+    t.throws(() => lock.withLockSync(options, () => t.fail()), deadlock);
+    t.throws(() => other.acquireSync({...options, timeoutMilliseconds: 10}), deadlock);
+    t.true(lock.isLocked);
+  });
+}
+
+test('a blocking call inside another is told so, and the outer one goes on', (t) => {
+  const lock = createLock();
+  const result = lock.withLockSync(options, () => {
+    t.throws(() => lock.withLockSync(options, () => t.fail()), deadlock);
+    return 'outer';
+  });
+  t.is(result, 'outer');
+  t.false(lock.isLocked);
+});
+
+test('a thread that holds the lock through another copy of the package is not blocked for it', (t) => {
+  const lock = createLock();
+  const source = compiledFile('src/shared/index', 'commonjs');
+  const copy = createRequire(import.meta.url)(source) as {createLock: typeof createLock};
+  const other = copy.createLock(undefined, {buffer: lock.buffer});
+  const guard = other.acquireSync(options);
+  t.throws(() => lock.acquireSync(options), deadlock);
+  guard.release();
+  lock.acquireSync(options).release();
+  t.false(other.isLocked);
+});
+
+test('an asynchronous function is not called by a blocking call', (t) => {
+  const lock = createLock();
+  let isCalled = false;
+  const fn = async () => {
+    isCalled = true;
+  };
+  t.throws(() => lock.withLockSync(options, fn), {instanceOf: TypeError, message: /Use withLock/});
+  t.false(isCalled);
+  t.false(lock.isLocked);
+});
+
+test('a function that returns a promise is told of when the lock is free', (t) => {
+  const lock = createLock();
+  const fn = () => Promise.resolve(1);
+  t.throws(() => lock.withLockSync(options, fn), {instanceOf: TypeError, message: /Use withLock/});
+  t.false(lock.isLocked);
+});
+
+test('bad arguments of blocking calls are told of at once', (t) => {
+  const lock = createLock();
+  const bad = lock as unknown as Record<
+    'withLockSync' | 'acquireSync',
+    (...args: unknown[]) => void
+  >;
+  const type = {instanceOf: TypeError};
+  t.throws(() => bad.withLockSync(), {...type, message: /a function to call.*undefined/});
+  t.throws(() => bad.withLockSync(options, 'work'), {
+    ...type,
+    message: /a function to call.*string/,
+  });
+  t.throws(() => bad.withLockSync({signal: 1}, () => 1), {
+    ...type,
+    message: /withLockSync\(.*"signal"/,
+  });
+  t.throws(() => bad.acquireSync({patience: 1}), {...type, message: /acquireSync\(.*"patience"/});
+  t.throws(() => bad.acquireSync(1), {...type, message: /options/});
+  t.throws(() => bad.acquireSync({allowMainThread: 1}), {...type, message: /allowMainThread/});
+  t.throws(() => bad.acquireSync({...options, timeoutMilliseconds: -1}), {instanceOf: RangeError});
+  const {acquireSync} = lock;
+  t.throws(() => acquireSync(options), {...type, message: /called on the lock/});
+  t.false(lock.isLocked);
+});
+
+test('a retired lock object blocks nobody', async (t) => {
+  const lock = createLock();
+  await lock.pool();
+  t.throws(() => lock.acquireSync(options), {code: 'ERR_LOCK_POOLED'});
+});
+
+test.serial('a blocking call waits as long as its timeout, or its lock, says', async (t) => {
+  const lock = createLock(40);
+  const [holder] = await threadsOf(t, lock, 1);
+  await holder?.tell({do: 'acquire'});
+  for (const [timeoutMilliseconds, expected] of [
+    [undefined, 40],
+    [0, 0],
+    [20, 20],
+  ] as const) {
+    const begin = performance.now();
+    const error = t.throws(() => lock.acquireSync({...options, timeoutMilliseconds}), {
+      code: 'ERR_LOCK_TIMEOUT',
+    }) as LockTimeoutError;
+    t.true(performance.now() - begin >= expected - 1);
+    t.is(error.timeoutMilliseconds, expected);
+    t.is(error.ownerThreadId, holder?.threadId);
+  }
+  // It left nothing behind that keeps the lock from others.
+  await holder?.tell({do: 'release'});
+  lock.acquireSync(options).release();
+  await holder?.tell({do: 'acquire'});
+  t.true(lock.isLocked);
+});
+
+test.serial(
+  'a blocking call goes ahead of the callers of its own thread, and they follow',
+  async (t) => {
+    const lock = createLock();
+    const [thread] = await threadsOf(t, lock, 1);
+    const guard = await lock.acquire();
+    const order = watch(
+      thread?.tell({do: 'block beside a caller'}) ?? Promise.reject(new Error('no thread')),
+    );
+    await sleep(50);
+    t.deepEqual(order, []);
+    guard.release();
+    await until(() => order.length === 1);
+    t.deepEqual(values(order), [['blocking', 'blocking again', 'in line']]);
+    t.false(lock.isLocked);
+  },
+);
+
+test.serial('a thread that is blocked as the holder lives, and keeps the lock', async (t) => {
+  const lock = createLock();
+  const [holder, waiter] = await threadsOf(t, lock, 2);
+  const held = await holdBlocking(holder);
+  await held.begun;
+  const waits = watch(lock.acquire());
+  const blocks = await holdBlocking(waiter);
+  // So long that it is asked after by several tokens.
+  await sleep(1_500);
+  t.deepEqual([waits, blocks.outcome], [[], []]);
+  held.end();
+  blocks.end();
+  await until(() => waits.length === 1 || blocks.outcome.length === 1);
+  const [outcome] = waits;
+  if (outcome && 'value' in outcome) outcome.value.release();
+  await until(() => waits.length === 1 && blocks.outcome.length === 1);
+  t.deepEqual(values(blocks.outcome), [[]]);
+});
+
+test.serial(
+  'a blocked thread inherits from one that is terminated while it is blocked',
+  async (t) => {
+    const lock = createLock();
+    const [holder, heir] = await threadsOf(t, lock, 2);
+    const held = await holdBlocking(holder);
+    await held.begun;
+    const blocks = await holdBlocking(heir);
+    await sleep(400);
+    t.deepEqual(blocks.outcome, []);
+    await holder?.worker.terminate();
+    await blocks.begun;
+    blocks.end();
+    await until(() => blocks.outcome.length === 1);
+    t.deepEqual(values(blocks.outcome), [[holder?.threadId]]);
+  },
+);
+
+test.serial(
+  'a thread that is terminated while it is blocked in line holds up nobody',
+  async (t) => {
+    const lock = createLock();
+    const [waiter, next] = await threadsOf(t, lock, 2);
+    const guard = await lock.acquire();
+    const gone = await holdBlocking(waiter);
+    await sleep(50);
+    await waiter?.worker.terminate();
+    const blocks = await holdBlocking(next);
+    blocks.end();
+    await sleep(50);
+    guard.release();
+    await blocks.begun;
+    await until(() => blocks.outcome.length === 1);
+    t.deepEqual([gone.outcome, values(blocks.outcome)], [[], [[]]]);
+  },
+);
+
+test.serial(
+  'a caller in line inherits from a thread that is terminated in a blocking call',
+  async (t) => {
+    const told: number[] = [];
+    const lock = createLock(undefined, {onAbandoned: ({threadId}) => told.push(threadId)});
+    const [holder] = await threadsOf(t, lock, 1);
+    const held = await holdBlocking(holder);
+    await held.begun;
+    const waits = lock.acquire();
+    await settle();
+    await holder?.worker.terminate();
+    (await waits).release();
+    t.deepEqual(told, [holder?.threadId]);
+  },
+);
