@@ -1,24 +1,11 @@
-import {outside, then} from '../intrinsics.js';
 import type {Contender} from '../line/cohortLine.js';
 import type {OnAbandoned} from '../line/protocol.js';
 import {HandOffWatch} from './handOffWatch.js';
-import {deref} from './intrinsics.js';
-import {keepTokensArmed} from './liveness.js';
+import type {Membership} from './membership.js';
 import {freeLeftBehind, inherit, tellDeaths} from './memory/inheritance.js';
-import type {Cells, Slot} from './memory/layout.js';
-import type {Attachment} from './memory/slots.js';
+import type {Entry, Slot} from './memory/layout.js';
 import {readOwnerThreadId, type SlotThread} from './memory/threads.js';
-import {
-  announceOrTake,
-  clearTicket,
-  countWakeUps,
-  decline,
-  drawTicket,
-  handOff,
-  offer,
-  park,
-  withdrawTicket,
-} from './memory/waiters.js';
+import {announceOrTake, clearWaiting, decline, handOff, offer, withdraw} from './memory/waiters.js';
 import {
   NO_WORD,
   hasWaiters,
@@ -34,22 +21,24 @@ import {
   type Word,
 } from './memory/word.js';
 import {OwnerWatch, RESERVATION_MILLISECONDS} from './ownerWatch.js';
+import type {Parked} from './parking.js';
 import {PollTimer} from './pollTimer.js';
 import {captureContext, reportUncaught, type Context} from './runtime/callers.js';
 import {now} from './runtime/clocks.js';
 import {pause} from './runtime/pause.js';
-import {threadId} from './runtime/threads.js';
 import {Tenure} from './tenure.js';
 
 /** How often a taken word is read before parking: a few microseconds, far less than a wake-up takes. */
 const SPINS = 50;
 
 /**
- * Contends for the shared word on behalf of one thread's line. While it does, it has a ticket, is
- * parked until another thread wakes it, and polls the word now and then in case nobody does.
+ * Contends for the word of one lock on behalf of one thread's line. While it does, `WAITING` shows
+ * it, it is parked until another thread calls it, and it polls the word now and then in case nobody
+ * does.
  */
-export class SharedContender implements Contender {
-  readonly #cells: Cells;
+export class SharedContender implements Contender, Parked {
+  readonly entry: Entry;
+  readonly #membership: Membership;
   readonly #slot: Slot;
   readonly #onWon: () => void;
 
@@ -58,42 +47,35 @@ export class SharedContender implements Contender {
   readonly #handOffWatch: HandOffWatch;
   readonly #pollTimer: PollTimer;
 
-  /** A wait on the memory may outlive this, and must not keep it from being collected. */
-  readonly #self = new WeakRef(this);
-
   /** The word as this thread last saw it while it owned the lock. */
   #owned: Word = NO_WORD;
   /** The word when this thread last freed it with nobody waiting. */
   #freed: Word = NO_WORD;
 
-  /**
-   * Since when this thread contends, in the order of all threads; 0 while it does not. Kept until
-   * it is the owner or withdraws, so that a thread that was woken in vain does not lose its place.
-   */
-  #ticket = 0;
-  /**
-   * Whether there is a wait on this thread's cell. It cannot be taken back, so it is used again.
-   */
-  #isParked = false;
+  #isContending = false;
 
-  /** Called outside of any caller's async context, which the waits behind the tokens would keep. */
-  constructor(cells: Cells, attachment: Attachment, onWon: () => void) {
-    this.#cells = cells;
-    this.#slot = attachment.slot;
+  constructor(entry: Entry, membership: Membership, onWon: () => void) {
+    this.entry = entry;
+    this.#membership = membership;
+    this.#slot = membership.slot;
     this.#onWon = onWon;
-    this.#ownerWatch = new OwnerWatch(cells, (word, owner) => this.#inherit(word, owner));
-    this.#handOffWatch = new HandOffWatch(cells);
-    this.#pollTimer = new PollTimer(cells, () => this.#poll());
-    keepTokensArmed(cells, attachment, this.#self);
+    this.#ownerWatch = new OwnerWatch(entry, (word, owner) => this.#inherit(word, owner));
+    this.#handOffWatch = new HandOffWatch(entry, membership.slot);
+    this.#pollTimer = new PollTimer(entry, () => this.#poll());
+    membership.parking.add(this);
+  }
+
+  get isContending(): boolean {
+    return this.#isContending;
   }
 
   isTaken(): boolean {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     return !isFree(word) && !this.#ownerWatch.isExpired(word);
   }
 
   ownerThreadId(): number | undefined {
-    return readOwnerThreadId(this.#cells);
+    return readOwnerThreadId(this.entry);
   }
 
   get isHeir(): boolean {
@@ -105,36 +87,32 @@ export class SharedContender implements Contender {
   tryTake(): boolean {
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
-      take(this.#cells, this.#freed, this.#slot) ?? this.#spin() ?? this.#takeExpired();
+      take(this.entry, this.#freed, this.#slot) ?? this.#spin() ?? this.#takeExpired();
     if (word === undefined) return false;
     this.#own(word);
     return true;
   }
 
   contend(): void {
-    if (this.#ticket === 0) this.#ticket = drawTicket(this.#cells);
-    for (;;) {
-      // Before the word is read: whoever changes it later wakes this thread.
-      const wakeUps = countWakeUps(this.#cells, this.#slot);
-      const word = announceOrTake(this.#cells, this.#slot, this.#ticket) ?? this.#takeExpired();
-      if (word !== undefined) return this.#win(word);
-      this.#isParked ||= outside(() => this.#park(wakeUps));
-      if (this.#isParked) break;
-    }
+    this.#isContending = true;
+    const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
+    if (word !== undefined) return this.#win(word);
+    // Whoever has changed the word since has called this thread, which then does not park for long.
+    this.#membership.parking.park();
     this.#pollTimer.start(this.#pollDelay);
   }
 
   withdraw(): void {
     this.#pollTimer.stop();
-    const left = withdrawTicket(this.#cells, this.#slot, this.#ticket) ?? readWord(this.#cells);
-    this.#ticket = 0;
+    const left = withdraw(this.entry, this.#slot) ?? readWord(this.entry);
+    this.#isContending = false;
     // Also a reservation for another thread: this one may have made it before it contended again.
     if (!isHeld(left)) this.#handOffWatch.watch(left);
   }
 
   #spin(): Word | undefined {
     for (let i = 0; i < SPINS; i++) {
-      const word = tryTake(this.#cells, this.#slot);
+      const word = tryTake(this.entry, this.#slot);
       if (word !== undefined) return word;
       pause();
     }
@@ -143,9 +121,9 @@ export class SharedContender implements Contender {
 
   /** Takes a lock that is reserved for a thread that does not come for it. */
   #takeExpired(): Word | undefined {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     this.#ownerWatch.sight(word);
-    return this.#ownerWatch.isExpired(word) ? take(this.#cells, word, this.#slot) : undefined;
+    return this.#ownerWatch.isExpired(word) ? take(this.entry, word, this.#slot) : undefined;
   }
 
   #own(word: Word): void {
@@ -160,42 +138,29 @@ export class SharedContender implements Contender {
   }
 
   #stopContending(): void {
-    clearTicket(this.#cells, this.#slot);
-    this.#ticket = 0;
+    clearWaiting(this.entry, this.#slot);
+    this.#isContending = false;
     this.#pollTimer.stop();
   }
 
   // Waiting
 
-  /** @returns `false` if this thread has been woken since `wakeUps` */
-  #park(wakeUps: number): boolean {
-    const woken = park(this.#cells, this.#slot, wakeUps);
-    if (woken === undefined) return false;
-    const self = this.#self;
-    void then(woken, () => {
-      const contender = deref(self);
-      if (contender !== undefined) contender.#wake();
-    });
-    return true;
-  }
-
-  #wake(): void {
-    this.#isParked = false;
-    if (this.#ticket !== 0) {
+  answer(): void {
+    if (this.#isContending) {
       const word = this.#spin();
       if (word === undefined) this.contend();
       else this.#win(word);
-    } else if (!isOwnedBy(readWord(this.#cells), this.#slot)) {
+    } else if (!isOwnedBy(readWord(this.entry), this.#slot)) {
       // Those who wanted the lock have given up.
-      const left = decline(this.#cells, this.#slot);
+      const left = decline(this.entry, this.#slot);
       if (left !== undefined) this.#handOffWatch.watch(left);
     }
   }
 
   /** Nobody has woken this thread: the owner may have died, or whoever was to wake it. */
   #poll(): void {
-    // With its ticket again, in case it was chosen by a thread that died before it woke this one.
-    const word = announceOrTake(this.#cells, this.#slot, this.#ticket) ?? this.#takeExpired();
+    // Announces it again, in case it was chosen by a thread that died before it woke this one.
+    const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
     if (word !== undefined) return this.#win(word);
     this.#ownerWatch.probe();
     this.#pollTimer.next(this.#pollDelay);
@@ -209,14 +174,14 @@ export class SharedContender implements Contender {
   // Releasing
 
   tryFree(): boolean {
-    const freed = tryFree(this.#cells, this.#owned);
+    const freed = tryFree(this.entry, this.#owned);
     if (freed === undefined) return false;
     this.#freed = freed;
     return true;
   }
 
   extendTenure(waiting: number): boolean {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     if (!isOwnedBy(word, this.#slot)) {
       throw new Error('The shared lock was taken from a thread that held it. Please report this.');
     }
@@ -228,8 +193,8 @@ export class SharedContender implements Contender {
     if (!mayBarge) this.#tenure.end();
     let left: Word | undefined;
     do {
-      const word = readWord(this.#cells);
-      left = mayBarge ? offer(this.#cells, word) : handOff(this.#cells, word);
+      const word = readWord(this.entry);
+      left = mayBarge ? offer(this.entry, word) : handOff(this.entry, word);
       // Fails if another thread begins to wait in between.
     } while (left === undefined);
     if (contends) this.contend();
@@ -237,7 +202,7 @@ export class SharedContender implements Contender {
   }
 
   recover(): boolean {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     const isOwner = isOwnedBy(word, this.#slot);
     if (isOwner) {
       this.#stopContending();
@@ -249,12 +214,12 @@ export class SharedContender implements Contender {
   // Deaths
 
   #inherit(word: Word, owner: SlotThread): void {
-    if (this.#ticket !== 0) {
-      const inherited = inherit(this.#cells, word, owner, this.#slot);
+    if (this.#isContending) {
+      const inherited = inherit(this.entry, word, owner, this.#slot);
       if (inherited !== undefined) this.#win(inherited);
     } else {
       // The caller for which this thread probed is gone.
-      const left = freeLeftBehind(this.#cells, word, owner);
+      const left = freeLeftBehind(this.entry, word, owner);
       if (left !== undefined) this.#handOffWatch.watch(left);
     }
   }
@@ -264,7 +229,7 @@ export class SharedContender implements Contender {
   }
 
   tellHeir(onAbandoned: OnAbandoned | undefined, context?: Context): void {
-    tellDeaths(this.#cells, threadId, (id) => {
+    tellDeaths(this.entry, (id) => {
       const tell = () => {
         try {
           onAbandoned?.({threadId: id});
@@ -275,6 +240,6 @@ export class SharedContender implements Contender {
       if (context) context(tell);
       else tell();
     });
-    this.#owned = readWord(this.#cells);
+    this.#owned = readWord(this.entry);
   }
 }

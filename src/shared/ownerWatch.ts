@@ -1,7 +1,7 @@
 import {outside} from '../intrinsics.js';
 import {max, min} from './intrinsics.js';
 import {hasEnded} from './liveness.js';
-import type {Cells} from './memory/layout.js';
+import type {Entry} from './memory/layout.js';
 import {readOwner, type SlotThread} from './memory/threads.js';
 import {claimProbe} from './memory/times.js';
 import {NO_WORD, isHeld, isReserved, isSameTurn, readWord, type Word} from './memory/word.js';
@@ -25,15 +25,15 @@ const PROBES_PER_AGE = 50;
  * What a thread knows of the owner while another has the lock: since when, and whether it lives.
  */
 export class OwnerWatch {
-  readonly #cells: Cells;
+  readonly #entry: Entry;
   readonly #onDeath: (word: Word, owner: SlotThread) => void;
   /** The word as this thread last sighted it, and when it first did. */
   #sighting: Word = NO_WORD;
   #sightedAt = 0;
   #isProbing = false;
 
-  constructor(cells: Cells, onDeath: (word: Word, owner: SlotThread) => void) {
-    this.#cells = cells;
+  constructor(entry: Entry, onDeath: (word: Word, owner: SlotThread) => void) {
+    this.#entry = entry;
     this.#onDeath = onDeath;
   }
 
@@ -63,18 +63,19 @@ export class OwnerWatch {
 
   /** Probes whether the owner lives, if no thread has done so for a while. */
   probe(): void {
-    const word = readWord(this.#cells);
+    const word = readWord(this.#entry);
     if (!isHeld(word) || this.#isProbing) return;
     const {least, most} = PROBE_MILLISECONDS;
     const interval = min(max(least, this.#ageOf(word) / PROBES_PER_AGE), most);
-    if (!claimProbe(this.#cells, sharedNow(), interval)) return;
-    const owner = readOwner(this.#cells, word);
+    const {cells} = this.#entry;
+    const owner = readOwner(this.#entry, word);
+    if (!claimProbe(cells, owner.slot, sharedNow(), interval)) return;
     void outside(async () => {
-      const isUnchanged = () => isSameTurn(word, readWord(this.#cells));
+      const isUnchanged = () => isSameTurn(word, readWord(this.#entry));
       this.#isProbing = true;
       let isDead = false;
       try {
-        isDead = await hasEnded(this.#cells, owner, isUnchanged);
+        isDead = await hasEnded(cells, owner, isUnchanged);
       } catch {
         // The stack ran out. There will be another probe.
       } finally {

@@ -141,6 +141,7 @@ export class Program {
     this.#loaded.set('src/shared/intrinsics.ts', {
       Atomics: isLogged ? logged(machine, () => this.layout) : machine.memory.atomics,
       deref: (reference: {deref(): unknown}) => reference.deref(),
+      clz32: Math.clz32,
       floor: Math.floor,
       max: Math.max,
       min: Math.min,

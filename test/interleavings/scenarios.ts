@@ -49,7 +49,6 @@ export interface Scenario {
   /** How many are busy for long, at most. */
   readonly blocks?: number;
   readonly slots?: number;
-  readonly tokens?: number;
   /** Whether the runtime says of every thread that it does not know it. */
   readonly isDenied?: boolean;
   /**
@@ -59,6 +58,8 @@ export interface Scenario {
   readonly isSilent?: boolean;
   /** Whether the slot of each thread that ends can be used again. */
   readonly losesNoSlot?: boolean;
+  /** Whether no thread dies without a token by which that is found out, whatever the runtime says. */
+  readonly leavesToken?: boolean;
   /** Up to how many preemptions to explore all executions. Without it, they are random. */
   readonly preemptions?: number;
 }
@@ -521,7 +522,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesLate, attachesItself: true},
     ],
     slots: 1,
-    tokens: 10,
     deaths: 1,
     preemptions: 3,
   },
@@ -532,7 +532,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attaches, attachesItself: true},
     ],
     slots: 1,
-    tokens: 3,
     deaths: 1,
     preemptions: 2,
   },
@@ -543,18 +542,21 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesTwice, attachesItself: true},
     ],
     slots: 1,
-    tokens: 3,
     deaths: 1,
     preemptions: 2,
   },
-  'dead-busy-holder-in-silence': {
+  'dead-busy-holder': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}],
-    // Three are due while a thread is busy, another not long after, and the last is for the
-    // runtime.
-    tokens: 5,
+    deaths: 1,
+    blocks: 1,
+    preemptions: 1,
+  },
+  'dead-holder-that-was-busy-in-silence': {
+    threads: [{run: onceAsync, isMortal: true}, {run: once}],
     deaths: 1,
     blocks: 1,
     isSilent: true,
+    leavesToken: true,
     preemptions: 1,
   },
   'slot-in-new-hands-in-the-middle': {
@@ -564,7 +566,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesTwice, attachesItself: true},
     ],
     slots: 1,
-    tokens: 3,
     deaths: 1,
     preemptions: 3,
   },
@@ -574,7 +575,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesOften, attachesItself: true},
     ],
     slots: 1,
-    tokens: 5,
     deaths: 1,
     blocks: 1,
     isSilent: true,
@@ -686,7 +686,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesLate, attachesItself: true},
     ],
     slots: 2,
-    tokens: 10,
     deaths: 2,
   },
   'busy-of-three': {threads: [{run: threeLong}, {run: twice}, {run: once}], blocks: 1},

@@ -8,13 +8,12 @@
  * - SPENT: there may be a wait or not. Says nothing about the thread.
  * - ARMED, a positive number of the thread's own: there is a wait, if the thread still exists.
  *   Whoever exchanges it for their own SPENDING may notify.
- * - SPENDING, a negative number of a thread's own: that thread probes, or frees the slot, and
- *   is about to notify. If the slot
- *   changes hands meanwhile, its next line does not use the token. Otherwise that notification
- *   could end a wait of the wrong thread, which would then look dead.
+ * - SPENDING, a negative number of a thread's own: that thread probes, or frees the slot, and is
+ *   about to notify. If the slot changes hands meanwhile, its next thread does not use the token.
+ *   Otherwise that notification could end a wait of the wrong thread, which would then look dead.
  */
 import {Atomics} from '../intrinsics.js';
-import {FIRST_TOKEN, TOKENS, TOKEN_SPENT_AT, slotCell, type Cells, type Slot} from './layout.js';
+import {FIRST_TOKEN, SPENT_AT, TOKENS, slotCell, type Cells, type Slot} from './layout.js';
 import {markDied} from './threads.js';
 import {claimTime} from './times.js';
 
@@ -26,10 +25,9 @@ const spendingBy = (threadId: number) => -1 - threadId;
 const LAST_TOKEN = TOKENS - 1;
 
 /**
- * The first token is due at any time, the second this long after it, each other after four times as
- * long as the one before. So a thread that cannot arm them again, because it computes or stands
- * still, has some left when it ends: the ninth is due after 109 minutes of silence. The last is
- * spent only if the runtime says that the thread has ended.
+ * The first token is due at any time, each other this long after the one before, and the last only
+ * if the runtime says that the thread has ended. So a thread that cannot arm them again, because it
+ * computes or stands still, can be asked twice without a word of the runtime.
  */
 const SECOND_TOKEN_MILLISECONDS = 300;
 
@@ -94,8 +92,8 @@ export function spendToken(
   if (token === undefined) return undefined;
   if (!isThoughtDead) {
     if (token === LAST_TOKEN) return undefined;
-    const wait = token === 0 ? 0 : SECOND_TOKEN_MILLISECONDS * 4 ** (token - 1);
-    if (!claimTime(cells, slotCell(slot, TOKEN_SPENT_AT), now, wait)) return undefined;
+    const wait = token === 0 ? 0 : SECOND_TOKEN_MILLISECONDS;
+    if (!claimTime(cells, slotCell(slot, SPENT_AT), now, wait)) return undefined;
   }
   const cell = slotCell(slot, FIRST_TOKEN + token);
   const armed = Atomics.load(cells, cell);
