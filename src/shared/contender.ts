@@ -1,25 +1,19 @@
-import {outside, then} from '../intrinsics.js';
 import type {Contender} from '../line/cohortLine.js';
 import type {OnAbandoned} from '../line/protocol.js';
 import {HandOffWatch} from './handOffWatch.js';
-import {deref, min} from './intrinsics.js';
-import {keepTokensArmed, rearmTokens} from './liveness.js';
+import {min} from './intrinsics.js';
+import type {Membership} from './membership.js';
 import {freeLeftBehind, inherit, tellDeaths} from './memory/inheritance.js';
-import type {Cells, Slot} from './memory/layout.js';
-import type {Attachment} from './memory/slots.js';
+import type {Entry, Slot} from './memory/layout.js';
 import {readOwnerThreadId, type SlotThread} from './memory/threads.js';
 import {
   announce,
   announceOrTake,
-  clearTicket,
-  countWakeUps,
+  clearWaiting,
   decline,
-  drawTicket,
   handOff,
   offer,
-  park,
-  parkBlocking,
-  withdrawTicket,
+  withdraw,
 } from './memory/waiters.js';
 import {
   NO_WORD,
@@ -36,11 +30,11 @@ import {
   type Word,
 } from './memory/word.js';
 import {OwnerWatch, RESERVATION_MILLISECONDS} from './ownerWatch.js';
+import type {Parked} from './parking.js';
 import {PollTimer} from './pollTimer.js';
 import {captureContext, reportUncaught, type Context} from './runtime/callers.js';
 import {now} from './runtime/clocks.js';
 import {pause} from './runtime/pause.js';
-import {threadId} from './runtime/threads.js';
 import {Tenure} from './tenure.js';
 
 /** How often a taken word is read before parking: a few microseconds, far less than a wake-up takes. */
@@ -50,11 +44,13 @@ const SPINS = 50;
 const BLOCKING_POLL_MILLISECONDS = 100;
 
 /**
- * Contends for the shared word on behalf of one thread's line. While it does, it has a ticket, is
- * parked until another thread wakes it, and polls the word now and then in case nobody does.
+ * Contends for the word of one lock on behalf of one thread's line. While it does, `WAITING` shows
+ * it, it is parked until another thread calls it, and it polls the word now and then in case nobody
+ * does.
  */
-export class SharedContender implements Contender {
-  readonly #cells: Cells;
+export class SharedContender implements Contender, Parked {
+  readonly entry: Entry;
+  readonly #membership: Membership;
   readonly #slot: Slot;
   readonly #onWon: () => void;
 
@@ -63,42 +59,36 @@ export class SharedContender implements Contender {
   readonly #handOffWatch: HandOffWatch;
   readonly #pollTimer: PollTimer;
 
-  /** A wait on the memory may outlive this, and must not keep it from being collected. */
-  readonly #self = new WeakRef(this);
-
   /** The word as this thread last saw it while it owned the lock. */
   #owned: Word = NO_WORD;
   /** The word when this thread last freed it with nobody waiting. */
   #freed: Word = NO_WORD;
 
-  /**
-   * Since when this thread contends, in the order of all threads; 0 while it does not. Kept until
-   * it is the owner or withdraws, so that a thread that was woken in vain does not lose its place.
-   */
-  #ticket = 0;
-  /**
-   * Whether there is a wait on this thread's cell. It cannot be taken back, so it is used again.
-   */
-  #isParked = false;
+  #isContending = false;
+  #hasTokens = false;
 
-  /** Called outside of any caller's async context, which the waits behind the tokens would keep. */
-  constructor(cells: Cells, attachment: Attachment, onWon: () => void) {
-    this.#cells = cells;
-    this.#slot = attachment.slot;
+  constructor(entry: Entry, membership: Membership, onWon: () => void) {
+    this.entry = entry;
+    this.#membership = membership;
+    this.#slot = membership.slot;
     this.#onWon = onWon;
-    this.#ownerWatch = new OwnerWatch(cells, (word, owner) => this.#inherit(word, owner));
-    this.#handOffWatch = new HandOffWatch(cells);
-    this.#pollTimer = new PollTimer(cells, () => this.#poll());
-    keepTokensArmed(cells, attachment, this.#self);
+    this.#ownerWatch = new OwnerWatch(entry, (word, owner) => this.#inherit(word, owner));
+    this.#handOffWatch = new HandOffWatch(entry, membership.slot);
+    this.#pollTimer = new PollTimer(entry, () => this.#poll());
+    membership.parking.add(this);
+  }
+
+  get isContending(): boolean {
+    return this.#isContending;
   }
 
   isTaken(): boolean {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     return !isFree(word) && !this.#ownerWatch.isExpired(word);
   }
 
   ownerThreadId(): number | undefined {
-    return readOwnerThreadId(this.#cells);
+    return readOwnerThreadId(this.entry);
   }
 
   get isHeir(): boolean {
@@ -110,40 +100,34 @@ export class SharedContender implements Contender {
   tryTake(): boolean {
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
-      take(this.#cells, this.#freed, this.#slot) ?? this.#spin() ?? this.#takeExpired();
+      take(this.entry, this.#freed, this.#slot) ?? this.#spin() ?? this.#takeExpired();
     if (word === undefined) return false;
     this.#own(word);
     return true;
   }
 
   contend(): void {
-    if (this.#ticket === 0) this.#ticket = drawTicket(this.#cells);
-    for (;;) {
-      // Before the word is read: whoever changes it later wakes this thread.
-      const wakeUps = countWakeUps(this.#cells, this.#slot);
-      const word = announceOrTake(this.#cells, this.#slot, this.#ticket) ?? this.#takeExpired();
-      if (word !== undefined) return this.#win(word);
-      this.#isParked ||= outside(() => this.#park(wakeUps));
-      if (this.#isParked) break;
-    }
+    if (!this.#hasTokens) this.#armTokens();
+    this.#isContending = true;
+    const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
+    if (word !== undefined) return this.#win(word);
+    // Whoever has changed the word since has called this thread, which then does not park for long.
+    this.#membership.parking.park();
     this.#pollTimer.start(this.#pollDelay);
   }
 
   takeBlocking(milliseconds: number): boolean {
     if (this.tryTake()) {
-      if (this.#ticket !== 0) this.#stopContending();
+      if (this.#isContending) this.#stopContending();
       return true;
     }
     if (milliseconds <= 0) return false;
     const until = now() + milliseconds;
-    const isForLine = this.#ticket !== 0;
-    if (!isForLine) this.#ticket = drawTicket(this.#cells);
+    const isForLine = this.#isContending;
+    this.#isContending = true;
     do {
-      const wakeUps = countWakeUps(this.#cells, this.#slot);
       const word =
-        announceOrTake(this.#cells, this.#slot, this.#ticket) ??
-        this.#takeExpired() ??
-        this.#block(wakeUps, until);
+        announceOrTake(this.entry, this.#slot) ?? this.#takeExpired() ?? this.#block(until);
       if (word !== undefined) {
         this.#stopContending();
         this.#own(word);
@@ -154,26 +138,27 @@ export class SharedContender implements Contender {
     return false;
   }
 
-  /** Blocks until this thread is woken, or until it is time to poll. @returns the word if it took it */
-  #block(wakeUps: number, until: number): Word | undefined {
-    rearmTokens(this.#cells, this.#slot, this.#self);
+  /** Blocks until this thread is called, or it is time to poll. @returns the word if it took it */
+  #block(until: number): Word | undefined {
+    const {parking, tokens} = this.#membership;
+    tokens.armAll();
     const milliseconds = min(until - now(), this.#pollDelay ?? BLOCKING_POLL_MILLISECONDS);
-    if (parkBlocking(this.#cells, this.#slot, wakeUps, milliseconds)) return this.#spin();
+    if (parking.block(this.entry, milliseconds)) return this.#spin();
     const dead = this.#ownerWatch.probeBlocking();
-    return dead && inherit(this.#cells, dead.word, dead.owner, this.#slot);
+    return dead && inherit(this.entry, dead.word, dead.owner, this.#slot);
   }
 
   withdraw(): void {
     this.#pollTimer.stop();
-    const left = withdrawTicket(this.#cells, this.#slot, this.#ticket) ?? readWord(this.#cells);
-    this.#ticket = 0;
+    const left = withdraw(this.entry, this.#slot) ?? readWord(this.entry);
+    this.#isContending = false;
     // Also a reservation for another thread: this one may have made it before it contended again.
     if (!isHeld(left)) this.#handOffWatch.watch(left);
   }
 
   #spin(): Word | undefined {
     for (let i = 0; i < SPINS; i++) {
-      const word = tryTake(this.#cells, this.#slot);
+      const word = tryTake(this.entry, this.#slot);
       if (word !== undefined) return word;
       pause();
     }
@@ -182,14 +167,21 @@ export class SharedContender implements Contender {
 
   /** Takes a lock that is reserved for a thread that does not come for it. */
   #takeExpired(): Word | undefined {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     this.#ownerWatch.sight(word);
-    return this.#ownerWatch.isExpired(word) ? take(this.#cells, word, this.#slot) : undefined;
+    return this.#ownerWatch.isExpired(word) ? take(this.entry, word, this.#slot) : undefined;
   }
 
   #own(word: Word): void {
     if (!isOneTenure(this.#owned, word)) this.#tenure.end();
     this.#owned = word;
+    // From now on others may have to find out whether this thread lives.
+    if (!this.#hasTokens) this.#armTokens();
+  }
+
+  #armTokens(): void {
+    this.#membership.tokens.armAll();
+    this.#hasTokens = true;
   }
 
   #win(word: Word): void {
@@ -199,42 +191,29 @@ export class SharedContender implements Contender {
   }
 
   #stopContending(): void {
-    clearTicket(this.#cells, this.#slot);
-    this.#ticket = 0;
+    clearWaiting(this.entry, this.#slot);
+    this.#isContending = false;
     this.#pollTimer.stop();
   }
 
   // Waiting
 
-  /** @returns `false` if this thread has been woken since `wakeUps` */
-  #park(wakeUps: number): boolean {
-    const woken = park(this.#cells, this.#slot, wakeUps);
-    if (woken === undefined) return false;
-    const self = this.#self;
-    void then(woken, () => {
-      const contender = deref(self);
-      if (contender !== undefined) contender.#wake();
-    });
-    return true;
-  }
-
-  #wake(): void {
-    this.#isParked = false;
-    if (this.#ticket !== 0) {
+  answer(): void {
+    if (this.#isContending) {
       const word = this.#spin();
       if (word === undefined) this.contend();
       else this.#win(word);
-    } else if (!isOwnedBy(readWord(this.#cells), this.#slot)) {
+    } else if (!isOwnedBy(readWord(this.entry), this.#slot)) {
       // Those who wanted the lock have given up.
-      const left = decline(this.#cells, this.#slot);
+      const left = decline(this.entry, this.#slot);
       if (left !== undefined) this.#handOffWatch.watch(left);
     }
   }
 
   /** Nobody has woken this thread: the owner may have died, or whoever was to wake it. */
   #poll(): void {
-    // With its ticket again, in case it was chosen by a thread that died before it woke this one.
-    const word = announceOrTake(this.#cells, this.#slot, this.#ticket) ?? this.#takeExpired();
+    // Announces it again, in case it was chosen by a thread that died before it woke this one.
+    const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
     if (word !== undefined) return this.#win(word);
     this.#ownerWatch.probe();
     this.#pollTimer.next(this.#pollDelay);
@@ -248,14 +227,14 @@ export class SharedContender implements Contender {
   // Releasing
 
   tryFree(): boolean {
-    const freed = tryFree(this.#cells, this.#owned);
+    const freed = tryFree(this.entry, this.#owned);
     if (freed === undefined) return false;
     this.#freed = freed;
     return true;
   }
 
   extendTenure(waiting: number): boolean {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     if (!isOwnedBy(word, this.#slot)) {
       throw new Error('The shared lock was taken from a thread that held it. Please report this.');
     }
@@ -267,8 +246,8 @@ export class SharedContender implements Contender {
     if (!mayBarge) this.#tenure.end();
     let left: Word | undefined;
     do {
-      const word = readWord(this.#cells);
-      left = mayBarge ? offer(this.#cells, word) : handOff(this.#cells, word);
+      const word = readWord(this.entry);
+      left = mayBarge ? offer(this.entry, word) : handOff(this.entry, word);
       // Fails if another thread begins to wait in between.
     } while (left === undefined);
     if (contends) this.contend();
@@ -277,22 +256,20 @@ export class SharedContender implements Contender {
 
   handOnAndWait(): void {
     this.#tenure.end();
-    rearmTokens(this.#cells, this.#slot, this.#self);
-    this.#ticket = drawTicket(this.#cells);
-    announce(this.#cells, this.#slot, this.#ticket);
-    // Before it may be woken.
-    while (!this.#isParked) {
-      const wakeUps = countWakeUps(this.#cells, this.#slot);
-      this.#isParked = outside(() => this.#park(wakeUps));
-    }
+    // No turn of the event loop may have come round to that for long.
+    this.#membership.tokens.armAll();
+    this.#isContending = true;
+    announce(this.entry, this.#slot);
+    // Before it may be called.
+    this.#membership.parking.park();
     let left: Word | undefined;
-    do left = handOff(this.#cells, readWord(this.#cells));
+    do left = handOff(this.entry, readWord(this.entry));
     while (left === undefined);
     this.#pollTimer.start(this.#pollDelay);
   }
 
   recover(): boolean {
-    const word = readWord(this.#cells);
+    const word = readWord(this.entry);
     const isOwner = isOwnedBy(word, this.#slot);
     if (isOwner) {
       this.#stopContending();
@@ -304,12 +281,12 @@ export class SharedContender implements Contender {
   // Deaths
 
   #inherit(word: Word, owner: SlotThread): void {
-    if (this.#ticket !== 0) {
-      const inherited = inherit(this.#cells, word, owner, this.#slot);
+    if (this.#isContending) {
+      const inherited = inherit(this.entry, word, owner, this.#slot);
       if (inherited !== undefined) this.#win(inherited);
     } else {
       // The caller for which this thread probed is gone.
-      const left = freeLeftBehind(this.#cells, word, owner);
+      const left = freeLeftBehind(this.entry, word, owner);
       if (left !== undefined) this.#handOffWatch.watch(left);
     }
   }
@@ -319,7 +296,7 @@ export class SharedContender implements Contender {
   }
 
   tellHeir(onAbandoned: OnAbandoned | undefined, context?: Context): void {
-    tellDeaths(this.#cells, threadId, (id) => {
+    tellDeaths(this.entry, (id) => {
       const tell = () => {
         try {
           onAbandoned?.({threadId: id});
@@ -330,6 +307,6 @@ export class SharedContender implements Contender {
       if (context) context(tell);
       else tell();
     });
-    this.#owned = readWord(this.#cells);
+    this.#owned = readWord(this.entry);
   }
 }

@@ -1,5 +1,5 @@
-import type {Cells} from './memory/layout.js';
-import {handOff, longestWaiting, wakeLongestWaiting} from './memory/waiters.js';
+import type {Entry, Slot} from './memory/layout.js';
+import {handOff, nextWaiting, wakeNext} from './memory/waiters.js';
 import {NO_WORD, isFree, isSameTurn, readWord, type Word} from './memory/word.js';
 import {RESERVATION_MILLISECONDS} from './ownerWatch.js';
 import {startTimer, type Timer} from './runtime/clocks.js';
@@ -9,32 +9,35 @@ import {startTimer, type Timer} from './runtime/clocks.js';
  * time, because it is busy or has ended, the lock is handed off once more, or freed.
  */
 export class HandOffWatch {
-  readonly #cells: Cells;
+  readonly #entry: Entry;
+  readonly #slot: Slot;
   /** The word that this thread left. */
   #left: Word = NO_WORD;
   #timer: Timer | undefined;
 
-  constructor(cells: Cells) {
-    this.#cells = cells;
+  /** @param slot this thread's */
+  constructor(entry: Entry, slot: Slot) {
+    this.#entry = entry;
+    this.#slot = slot;
   }
 
   watch(left: Word): void {
     this.#left = left;
     if (this.#timer !== undefined) return;
-    if (isFree(left) && longestWaiting(this.#cells) === undefined) return;
+    if (isFree(left) && nextWaiting(this.#entry, this.#slot) === undefined) return;
     this.#timer = startTimer(RESERVATION_MILLISECONDS, false, () => this.#check(left));
   }
 
   /** @param left the word when the timer was started */
   #check(left: Word): void {
     this.#timer = undefined;
-    const word = readWord(this.#cells);
+    const word = readWord(this.#entry);
     if (!isSameTurn(word, this.#left)) return;
     // It was left later than the timer was started. Its time is not up yet.
     if (!isSameTurn(word, left)) return this.watch(word);
     let next: Word | undefined = word;
-    if (isFree(word)) wakeLongestWaiting(this.#cells);
-    else next = handOff(this.#cells, word);
+    if (isFree(word)) wakeNext(this.#entry, this.#slot);
+    else next = handOff(this.#entry, word);
     if (next !== undefined) this.watch(next);
   }
 }

@@ -5,13 +5,24 @@
 import {uncurried} from '../intrinsics.js';
 
 const host: Partial<typeof globalThis> = globalThis;
-const {load, store, add, and, or, compareExchange, notify, wait, waitAsync} =
+const {load, store, add, and, or, exchange, compareExchange, notify, wait, waitAsync} =
   host.Atomics ?? ({} as typeof globalThis.Atomics);
 
-export const Atomics = {load, store, add, and, or, compareExchange, notify, wait, waitAsync};
+export const Atomics = {
+  load,
+  store,
+  add,
+  and,
+  or,
+  exchange,
+  compareExchange,
+  notify,
+  wait,
+  waitAsync,
+};
 
 export const deref = uncurried(WeakRef.prototype.deref) as <T extends WeakKey>(
   reference: WeakRef<T>,
 ) => T | undefined;
 
-export const {floor, max, min, random} = Math;
+export const {clz32, floor, max, min, random} = Math;

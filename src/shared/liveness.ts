@@ -4,10 +4,17 @@
  */
 import {deref} from './intrinsics.js';
 import {then} from '../intrinsics.js';
-import {TOKENS, type Cells, type Slot} from './memory/layout.js';
+import {LAST_TOKEN, type Cells, type Slot} from './memory/layout.js';
 import type {Attachment} from './memory/slots.js';
 import type {SlotThread} from './memory/threads.js';
-import {armToken, isArmedBy, rearmToken, spendToken} from './memory/tokens.js';
+import {
+  ORDINARY_TOKENS,
+  TOKEN_CELLS,
+  armFirst,
+  armMissing,
+  spendToken,
+  type TokenCell,
+} from './memory/tokens.js';
 import {sharedNow, startTimer} from './runtime/clocks.js';
 import {probeThread, threadId} from './runtime/threads.js';
 
@@ -18,44 +25,60 @@ import {probeThread, threadId} from './runtime/threads.js';
 const SECOND_QUESTION_MILLISECONDS = 60;
 
 /**
- * Arms all tokens of this thread's slot, and arms each again whenever it was spent.
+ * The tokens of this thread's slot, which are armed again whenever they were spent.
  *
- * @param user whoever uses the slot. The waits behind the tokens live as long as the thread, and
- *   must not keep the user from being collected.
+ * A wait behind a token lives as long as the thread, and does not keep this from being collected.
  */
-export function keepTokensArmed(
-  cells: Cells,
-  {slot, token: first, spent}: Attachment,
-  user: WeakRef<object>,
-): void {
-  keepArmed(cells, slot, first, spent, user);
-  rearmTokens(cells, slot, user);
-}
+export class Tokens {
+  readonly #cells: Cells;
+  readonly #slot: Slot;
+  /** The cells that are this thread's. */
+  readonly #armed: TokenCell[];
+  /** How many tokens an ordinary cell is to have. */
+  #count = 1;
+  readonly #self = new WeakRef(this);
 
-/**
- * Arms those tokens of this thread's slot that are not, for a thread that blocks so often that its
- * event loop does not come round to that.
- */
-export function rearmTokens(cells: Cells, slot: Slot, user: WeakRef<object>): void {
-  for (let token = 0; token < TOKENS; token++) {
-    const spent = armToken(cells, slot, token, threadId);
-    if (spent !== undefined) keepArmed(cells, slot, token, spent, user);
+  constructor(cells: Cells, {slot, field, spent}: Attachment) {
+    this.#cells = cells;
+    this.#slot = slot;
+    this.#armed = [field];
+    this.#watch(field, spent);
+    this.#armOthers();
   }
-}
 
-function keepArmed(
-  cells: Cells,
-  slot: Slot,
-  token: number,
-  spent: Promise<unknown>,
-  user: WeakRef<object>,
-): void {
-  void then(spent, () => {
-    if (deref(user) === undefined) return;
-    // By `rearmTokens`. Another wait would be one too many for good.
-    if (isArmedBy(cells, slot, token, threadId)) return;
-    keepArmed(cells, slot, token, rearmToken(cells, slot, token, threadId), user);
-  });
+  /**
+   * For a thread that uses a lock: arms all tokens, and those again that were spent since. (Few do
+   * for one that has made a lock and no more: each takes some microseconds.)
+   */
+  armAll(): void {
+    this.#count = ORDINARY_TOKENS;
+    this.#armOthers();
+    for (const field of this.#armed) this.#arm(field);
+  }
+
+  #armOthers(): void {
+    for (const field of TOKEN_CELLS) {
+      if (this.#armed.includes(field)) continue;
+      const spent = armFirst(this.#cells, this.#slot, field, threadId);
+      if (spent === undefined) continue;
+      this.#armed[this.#armed.length] = field;
+      this.#watch(field, spent);
+    }
+  }
+
+  #arm(field: TokenCell): void {
+    const count = field === LAST_TOKEN ? 1 : this.#count;
+    const waits = armMissing(this.#cells, this.#slot, field, threadId, count);
+    for (let n = 0; n < waits.length; n++) this.#watch(field, waits[n] as Promise<unknown>);
+  }
+
+  #watch(field: TokenCell, spent: Promise<unknown>): void {
+    const self = this.#self;
+    void then(spent, () => {
+      const tokens = deref(self);
+      if (tokens !== undefined) tokens.#arm(field);
+    });
+  }
 }
 
 /**

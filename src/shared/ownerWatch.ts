@@ -1,7 +1,7 @@
 import {outside} from '../intrinsics.js';
 import {max, min} from './intrinsics.js';
 import {hasEnded} from './liveness.js';
-import type {Cells} from './memory/layout.js';
+import type {Entry} from './memory/layout.js';
 import {readOwner, type SlotThread} from './memory/threads.js';
 import {claimProbe} from './memory/times.js';
 import {spendToken} from './memory/tokens.js';
@@ -27,15 +27,15 @@ const PROBES_PER_AGE = 50;
  * What a thread knows of the owner while another has the lock: since when, and whether it lives.
  */
 export class OwnerWatch {
-  readonly #cells: Cells;
+  readonly #entry: Entry;
   readonly #onDeath: (word: Word, owner: SlotThread) => void;
   /** The word as this thread last sighted it, and when it first did. */
   #sighting: Word = NO_WORD;
   #sightedAt = 0;
   #isProbing = false;
 
-  constructor(cells: Cells, onDeath: (word: Word, owner: SlotThread) => void) {
-    this.#cells = cells;
+  constructor(entry: Entry, onDeath: (word: Word, owner: SlotThread) => void) {
+    this.#entry = entry;
     this.#onDeath = onDeath;
   }
 
@@ -65,16 +65,17 @@ export class OwnerWatch {
 
   /** Probes whether the owner lives, if no thread has done so for a while. */
   probe(): void {
-    const word = readWord(this.#cells);
+    const word = readWord(this.#entry);
     if (!isHeld(word) || this.#isProbing) return;
-    if (!claimProbe(this.#cells, sharedNow(), this.#intervalOf(word))) return;
-    const owner = readOwner(this.#cells, word);
+    const {cells} = this.#entry;
+    const owner = readOwner(this.#entry, word);
+    if (!claimProbe(cells, owner.slot, sharedNow(), this.#intervalOf(word))) return;
     void outside(async () => {
-      const isUnchanged = () => isSameTurn(word, readWord(this.#cells));
+      const isUnchanged = () => isSameTurn(word, readWord(this.#entry));
       this.#isProbing = true;
       let isDead = false;
       try {
-        isDead = await hasEnded(this.#cells, owner, isUnchanged);
+        isDead = await hasEnded(cells, owner, isUnchanged);
       } catch {
         // The stack ran out. There will be another probe.
       } finally {
@@ -90,14 +91,15 @@ export class OwnerWatch {
    * @returns the owner if it has ended, and by which word it has the lock
    */
   probeBlocking(): {readonly word: Word; readonly owner: SlotThread} | undefined {
-    const word = readWord(this.#cells);
+    const word = readWord(this.#entry);
     if (!isHeld(word)) return undefined;
-    const owner = readOwner(this.#cells, word);
+    const {cells} = this.#entry;
+    const owner = readOwner(this.#entry, word);
     const hasEnded =
       owner.hasDied ||
       (owner.threadId !== 0 &&
-        claimProbe(this.#cells, sharedNow(), this.#intervalOf(word)) &&
-        spendToken(this.#cells, owner.slot, threadId, sharedNow()) === false);
+        claimProbe(cells, owner.slot, sharedNow(), this.#intervalOf(word)) &&
+        spendToken(cells, owner.slot, threadId, sharedNow()) === false);
     return hasEnded ? {word, owner} : undefined;
   }
 

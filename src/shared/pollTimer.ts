@@ -1,13 +1,14 @@
 import {max, min, random} from './intrinsics.js';
-import type {Cells} from './memory/layout.js';
+import type {Entry} from './memory/layout.js';
 import {millisecondsSinceProbe} from './memory/times.js';
 import {countPoll} from './memory/waiters.js';
+import {isHeld, namedSlot, readWord} from './memory/word.js';
 import {PROBE_MILLISECONDS} from './ownerWatch.js';
 import {sharedNow, startTimer, stopTimer, type Timer} from './runtime/clocks.js';
 
 /**
  * How often a contending thread polls the word: less often the more threads do. Threads are counted
- * by their polls, not by their tickets, because one that is dead or blocked is no help.
+ * by their polls, not by who waits, because one that is dead or blocked is no help.
  *
  * If all threads but one end at once, the last one polls within `lastOfMany` of the last probe, or,
  * if they were more than forty, within `perThread` for each.
@@ -20,15 +21,15 @@ const FULL_SPREAD = 1;
 
 /** Polls while a thread contends. Its timer is also what keeps the thread alive meanwhile. */
 export class PollTimer {
-  readonly #cells: Cells;
+  readonly #entry: Entry;
   readonly #onPoll: () => void;
   #timer: Timer | undefined;
   #interval = POLL_MILLISECONDS.least;
   /** How many polls of all threads there were at this thread's last; `undefined` before it. */
   #polls: number | undefined;
 
-  constructor(cells: Cells, onPoll: () => void) {
-    this.#cells = cells;
+  constructor(entry: Entry, onPoll: () => void) {
+    this.#entry = entry;
     this.#onPoll = onPoll;
   }
 
@@ -61,18 +62,22 @@ export class PollTimer {
   #adaptInterval(): void {
     const {least, perThread, lastOfMany} = POLL_MILLISECONDS;
     const before = this.#polls;
-    this.#polls = countPoll(this.#cells);
+    this.#polls = countPoll(this.#entry.cells);
     // Between two polls of one thread, each other polls about once, or twice when the intervals
     // have just grown.
     const threads = before === undefined ? 1 : (this.#polls - before) | 0;
-    // The thread that probed last may have ended together with the owner, but not earlier. Where
-    // that probe is longer ago than probes are apart, there is no owner, or this thread is probing:
-    // no reason to poll more often.
-    const sinceProbe = min(
-      millisecondsSinceProbe(this.#cells, sharedNow()),
-      PROBE_MILLISECONDS.most,
-    );
+    // The thread that probed the owner last may have ended together with it, but not earlier. Where
+    // that probe is longer ago than probes are apart, nobody has probed this owner, or this thread
+    // is probing: no reason to poll more often.
+    const sinceProbe = min(this.#sinceProbe(), PROBE_MILLISECONDS.most);
     const ofMany = max(least, perThread * threads);
     this.#interval = min(ofMany, max(ofMany, lastOfMany) - sinceProbe);
+  }
+
+  /** How long ago a thread last began to probe the owner, if there is one. */
+  #sinceProbe(): number {
+    const word = readWord(this.#entry);
+    if (!isHeld(word)) return Infinity;
+    return millisecondsSinceProbe(this.#entry.cells, namedSlot(word), sharedNow());
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The lines of this thread: one for each lock, whichever lock objects and copies of this package
- * use it. (Each realm of a thread has its own.)
+ * use it. They hang below the thread's membership in the lock's memory. (Each realm of a thread has
+ * its own.)
  *
  * Copies that share a line call each other's methods by the names in `../line/protocol.ts`. So the
  * name of the registry has those names, and the version of what they mean. Copies that differ in
@@ -14,26 +15,25 @@ import {PROTOCOL, type BlockingLine} from '../line/protocol.js';
 import {SharedContender} from './contender.js';
 import {deref, floor, random} from './intrinsics.js';
 import {hasEnded} from './liveness.js';
-import {SLOTS, createBuffer, lockId, type Cells, type Slot} from './memory/layout.js';
+import {Membership} from './membership.js';
+import {SLOTS, createBuffer, entryAt, memoryId, type Cells, type Slot} from './memory/layout.js';
 import {attach, detach} from './memory/slots.js';
 import {isInUseBy} from './memory/threads.js';
 import {sharedNow} from './runtime/clocks.js';
 import {becomeProbeable, threadId} from './runtime/threads.js';
 
 /** To be raised whenever a member of the protocol comes to mean something else. */
-const PROTOCOL_VERSION = 4;
+const PROTOCOL_VERSION = 5;
 
 const NAME = Symbol.for(
   `@databases/lock/shared: ${PROTOCOL_VERSION} ${Object.keys(PROTOCOL).join(' ')}`,
 );
 
-type LinesById = Map<string, WeakRef<BlockingLine>>;
+type MembershipsById = Map<string, WeakRef<Pick<Membership, 'line'>>>;
 
 interface Registry {
-  /**
-   * By the id in the lock's memory: a buffer that arrives by message is a new object every time.
-   */
-  readonly byId: LinesById;
+  /** By the id in the memory: a buffer that arrives by message is a new object every time. */
+  readonly byId: MembershipsById;
   /** Tells the locks that are made here from those of other registries of the thread. */
   readonly realm: number;
   /** How many locks were made here. */
@@ -45,26 +45,26 @@ function findRegistry(): Registry {
   return (place[NAME] ??= {byId: new Map(), realm: floor(random() * 2 ** 32), made: 0});
 }
 
-/** What a line leaves behind when its last lock object is gone. */
+/** What a membership leaves behind when the last lock object is gone. */
 interface Remains {
   /** Not looked up again, because a test runner may have emptied `globalThis` by then. */
-  readonly byId: LinesById;
-  readonly line: WeakRef<BlockingLine>;
+  readonly byId: MembershipsById;
+  readonly membership: WeakRef<Membership>;
   readonly cells: Cells;
   readonly slot: Slot;
 }
 
-const collected = new FinalizationRegistry<Remains>(({byId, line, cells, slot}) => {
-  const id = lockId(cells);
-  // The thread may use the lock again by now, with another line.
-  if (byId.get(id) === line) byId.delete(id);
+const collected = new FinalizationRegistry<Remains>(({byId, membership, cells, slot}) => {
+  const id = memoryId(cells);
+  // The thread may use the memory again by now, with another membership.
+  if (byId.get(id) === membership) byId.delete(id);
   detach(cells, slot, threadId);
 });
 
 /** The memory of a new lock. */
 export function createLockBuffer(): SharedArrayBuffer {
   const registry = findRegistry();
-  return createBuffer([threadId, registry.realm, ++registry.made]);
+  return createBuffer([threadId, registry.realm, ++registry.made], 1);
 }
 
 /**
@@ -75,11 +75,12 @@ export function createLockBuffer(): SharedArrayBuffer {
 export function findOrCreateLine(buffer: SharedArrayBuffer): BlockingLine {
   const {byId} = findRegistry();
   const cells = new Int32Array(buffer);
-  const existing = byId.get(lockId(cells));
-  return (existing && deref(existing)) ?? outside(() => createLine(cells, byId));
+  const existing = byId.get(memoryId(cells));
+  const {line} = (existing && deref(existing)) ?? outside(() => join(cells, byId));
+  return line;
 }
 
-function createLine(cells: Cells, byId: LinesById): BlockingLine {
+function join(cells: Cells, byId: MembershipsById): Membership {
   // First: another thread may probe this one as soon as it finds it in a slot.
   becomeProbeable();
   const attachment = attach(cells, threadId, sharedNow(), (thread) => {
@@ -88,9 +89,13 @@ function createLine(cells: Cells, byId: LinesById): BlockingLine {
   if (attachment === undefined) {
     throw new LockError('ERR_LOCK_FULL', `Expected at most ${SLOTS} threads to use the lock.`);
   }
-  const line = new CohortLine((onWon) => new SharedContender(cells, attachment, onWon));
-  const weak = new WeakRef<BlockingLine>(line);
-  byId.set(lockId(cells), weak);
-  collected.register(line, {byId, line: weak, cells, slot: attachment.slot});
-  return line;
+  const membership = new Membership(
+    cells,
+    attachment,
+    (made) => new CohortLine((onWon) => new SharedContender(entryAt(cells, 0), made, onWon)),
+  );
+  const weak = new WeakRef(membership);
+  byId.set(memoryId(cells), weak);
+  collected.register(membership, {byId, membership: weak, cells, slot: attachment.slot});
+  return membership;
 }

@@ -1,4 +1,5 @@
 /** The account of an execution: each operation on the memory, with the names of its cells. */
+import type {Slot} from '../../src/shared/memory/layout.js';
 import type {Layout} from './layout.js';
 import type {Machine} from './machine.js';
 
@@ -24,12 +25,32 @@ export function logged(machine: Machine, layout: () => Layout): unknown {
   );
 }
 
+const NO_CELLS = new Int32Array();
+
 const hex = (value: number) =>
   value >= 0 && value < 10 ? String(value) : `0x${(value >>> 0).toString(16)}`;
 
-function cellName(cell: number, {WORD, HEADER_CELLS, SLOT_CELLS, FIRST_TOKEN}: Layout): string {
-  if (cell < HEADER_CELLS) return cell === WORD ? 'word' : `header ${cell}`;
-  const slot = Math.floor((cell - HEADER_CELLS) / SLOT_CELLS);
-  const field = (cell - HEADER_CELLS) % SLOT_CELLS;
-  return `${['thread', 'ticket', 'parked at'][field] ?? `token ${field - FIRST_TOKEN}`} of slot ${slot}`;
+function cellName(cell: number, layout: Layout): string {
+  const {SLOTS, THREAD, CALLS, TOKENS, LAST_TOKEN, WAITING, DEATHS} = layout;
+  const {word} = layout.entryAt(NO_CELLS, 0);
+  if (cell >= word) {
+    const field = cell - word;
+    return field === 0 ? 'word' : `${field < DEATHS ? 'waiting' : 'deaths'} ${field - WAITING}`;
+  }
+  for (let slot = 0 as Slot; slot < SLOTS; slot++) {
+    const field = cell - layout.slotCell(slot, 0);
+    if (field < 0 || field > LAST_TOKEN) continue;
+    const name =
+      field >= TOKENS
+        ? field === TOKENS
+          ? 'tokens'
+          : 'last token'
+        : field === THREAD
+          ? 'thread'
+          : field === CALLS
+            ? 'calls'
+            : `time ${field}`;
+    return `${name} of slot ${slot}`;
+  }
+  return `header ${cell}`;
 }

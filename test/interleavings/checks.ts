@@ -1,12 +1,14 @@
 /** What is checked in each execution, as things happen and at its end. */
-import {readOwner} from '../../src/shared/memory/threads.js';
+import type {Entry, Slot} from '../../src/shared/memory/layout.js';
 import {
   hasWaiters,
   isAbandoned,
   isFree,
   isHeld,
   isReserved,
+  namedSlot,
   readWord,
+  type Word,
 } from '../../src/shared/memory/word.js';
 import type {SharedLock} from '../../src/types.js';
 import type {ActorInThread, CallerInThread} from './actors.js';
@@ -24,8 +26,7 @@ export class Checks {
   readonly #scenario: Scenario;
   readonly #actors: readonly ActorInThread[];
   readonly #layout: Layout;
-  readonly #slots: number;
-  #cells: Int32Array = new Int32Array();
+  #entry!: Entry;
 
   /** Who is inside a critical section. */
   #inside: CallerInThread | undefined;
@@ -36,19 +37,16 @@ export class Checks {
   /** How many slots are lost: their threads died while freeing them, or without an armed token. */
   #lostSlots = 0;
 
-  /** @param slots how many there are */
   constructor(
     machine: Machine,
     scenario: Scenario,
     actors: readonly ActorInThread[],
     layout: Layout,
-    slots: number,
   ) {
     this.#machine = machine;
     this.#scenario = scenario;
     this.#actors = actors;
     this.#layout = layout;
-    this.#slots = slots;
     machine.onDeath = (thread) => this.#died(thread);
     machine.onUnblock = (thread) => this.#unblocked(thread);
     machine.onQuiet = () => this.#quiet();
@@ -57,7 +55,7 @@ export class Checks {
 
   /** Tells which memory to check. */
   watch(lock: SharedLock): void {
-    this.#cells = new Int32Array(lock.buffer);
+    this.#entry = this.#layout.entryAt(new Int32Array(lock.buffer), 0);
   }
 
   /** Whether living threads, and dead ones whose death is still to be told, use all slots. */
@@ -68,7 +66,7 @@ export class Checks {
       ({isAttached, thread}) =>
         isAttached && (thread.state === 'dead' ? isUntold(thread) : !thread.hasDropped),
     );
-    return users.length + this.#lostSlots >= this.#slots;
+    return users.length + this.#lostSlots >= this.#layout.SLOTS;
   }
 
   // What happens
@@ -111,25 +109,28 @@ export class Checks {
   }
 
   /**
-   * Whether nothing keeps the thread from being given the lock: it is parked, its ticket stands,
-   * and nobody is about to wake it.
+   * Whether nothing keeps the thread from being given the lock: it is parked, it shows that it
+   * waits, and nobody is about to wake it.
    */
   #waitsAtRest(thread: LogicalThread): boolean {
     const machine = this.#machine;
-    const {HEADER_CELLS, SLOT_CELLS, THREAD, TICKET, WAKE_UPS, IN_USE, STATE_BITS} = this.#layout;
-    const mine = (thread.id << STATE_BITS) | IN_USE;
+    const {CALLS, IN_USE, WAITING, slotCell} = this.#layout;
     const isAtRest = ({state, stack, tasks}: LogicalThread) =>
       state === 'alive' && stack === undefined && tasks.length === 0;
     if (!isAtRest(thread)) return false;
     // A thread may be suspended just where it clears WAITERS, and sets it again.
     if (machine.threads.some((each) => each !== machine.current && each.stack !== undefined))
       return false;
-    for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
-      if (this.#cells[slot + THREAD] !== mine) continue;
-      if (this.#cells[slot + TICKET] !== 0 && machine.memory.waits(slot + WAKE_UPS) > 0)
-        return true;
-    }
-    return false;
+    const {cells, word} = this.#entry;
+    // There are fewer slots than bits in a cell.
+    const waiting = cells[word + WAITING] as number;
+    return this.#slots().some(
+      ({slot, id, state}) =>
+        id === thread.id &&
+        state === IN_USE &&
+        (waiting & (1 << slot)) !== 0 &&
+        machine.memory.waits(slotCell(slot, CALLS)) > 0,
+    );
   }
 
   left(caller: CallerInThread): void {
@@ -165,8 +166,8 @@ export class Checks {
   }
 
   isOwner({id}: LogicalThread): boolean {
-    const word = readWord(this.#cells);
-    return isHeld(word) && readOwner(this.#cells, word).threadId === id;
+    const word = readWord(this.#entry);
+    return isHeld(word) && this.#idOfNamed(word) === id;
   }
 
   #waiting(): CallerInThread[] {
@@ -192,7 +193,7 @@ export class Checks {
   }
 
   #describe(): string {
-    const word = readWord(this.#cells);
+    const word = readWord(this.#entry);
     const state = isFree(word) ? 'free' : isReserved(word) ? 'reserved' : 'held';
     return `The word is ${state}${hasWaiters(word) ? ', WAITERS' : ''}${isAbandoned(word) ? ', ABANDONED' : ''}.`;
   }
@@ -208,13 +209,13 @@ export class Checks {
     for (const {thread, isDone} of this.#actors) {
       if (!isDone && thread.state === 'alive') machine.fail(`Thread ${thread.id} is not done.`);
     }
-    const word = readWord(this.#cells);
+    const word = readWord(this.#entry);
     if (!machine.isDegraded && !isFree(word)) machine.fail(`The word is left: ${this.#describe()}`);
   }
 
   /** After each thread has asked once more. */
   afterProbes(probed: readonly ActorInThread[]): void {
-    const left = readWord(this.#cells);
+    const left = readWord(this.#entry);
     if (
       probed.some(({isRefused}) => !isRefused) &&
       (!isFree(left) || hasWaiters(left) || isAbandoned(left))
@@ -231,57 +232,73 @@ export class Checks {
 
   // The slots
 
+  /** Each slot, and what its cells say. */
+  #slots() {
+    const {SLOTS, THREAD, TOKENS, LAST_TOKEN, STATE_BITS, slotCell} = this.#layout;
+    const {cells} = this.#entry;
+    return Array.from({length: SLOTS}, (_, number) => {
+      const slot = number as Slot;
+      const thread = cells[slotCell(slot, THREAD)] as number;
+      return {
+        slot,
+        id: thread >> STATE_BITS,
+        state: thread & ((1 << STATE_BITS) - 1),
+        tokens: cells[slotCell(slot, TOKENS)] as number,
+        lastToken: cells[slotCell(slot, LAST_TOKEN)] as number,
+      };
+    });
+  }
+
+  #idOfNamed(word: Word): number | undefined {
+    return this.#slots()[namedSlot(word)]?.id;
+  }
+
   /** No living thread is taken for dead, or has lost its slot to another. */
   #checkSlots(): void {
-    const {HEADER_CELLS, SLOT_CELLS, THREAD, IN_USE, PREPARING, STATE_BITS} = this.#layout;
-    for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
-      const thread = this.#cells[slot + THREAD] ?? 0;
-      const id = thread >> STATE_BITS;
-      const state = thread & ((1 << STATE_BITS) - 1);
-      if (thread === 0 || state === IN_USE || state === PREPARING) continue;
+    const {IN_USE, PREPARING} = this.#layout;
+    const slots = this.#slots();
+    for (const {id, state} of slots) {
+      if (id === 0 || state === IN_USE || state === PREPARING) continue;
       const isDead = this.#actors.some(
         (actor) => actor.thread.id === id && actor.thread.state === 'dead',
       );
       if (!isDead) this.#machine.fail(`Thread ${id} is taken for dead.`);
     }
-    const threads = this.#cells.filter(
-      (_, cell) => cell >= HEADER_CELLS && (cell - HEADER_CELLS) % SLOT_CELLS === THREAD,
-    );
     for (const {isAttached, thread} of this.#actors) {
       if (!isAttached || thread.hasDropped || thread.state !== 'alive') continue;
-      const mine = (thread.id << STATE_BITS) | IN_USE;
-      if (!threads.includes(mine)) this.#machine.fail(`Thread ${thread.id} has lost its slot.`);
+      if (!slots.some(({id, state}) => id === thread.id && state === IN_USE))
+        this.#machine.fail(`Thread ${thread.id} has lost its slot.`);
     }
   }
 
   /** Who is at rest can be asked as often as ever. */
   #checkTokens(): void {
-    const {HEADER_CELLS, SLOT_CELLS, THREAD, FIRST_TOKEN, TOKENS, STATE_BITS} = this.#layout;
     for (const {isAttached, thread} of this.#actors) {
       if (!isAttached || thread.state !== 'alive') continue;
-      for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
-        if ((this.#cells[slot + THREAD] ?? 0) >> STATE_BITS !== thread.id) continue;
-        const tokens = this.#cells.subarray(slot + FIRST_TOKEN, slot + FIRST_TOKEN + TOKENS);
-        const spent = tokens.indexOf(0);
-        if (spent >= 0)
-          this.#machine.fail(`Thread ${thread.id} is at rest, and token ${spent} is not armed.`);
+      for (const {id, tokens, lastToken} of this.#slots()) {
+        if (id !== thread.id) continue;
+        const {FRESH, ORDINARY_TOKENS} = this.#layout;
+        const isFull = tokens > 0 && [FRESH, ORDINARY_TOKENS].includes(tokens & FRESH);
+        if (!isFull || lastToken <= 0)
+          this.#machine.fail(`Thread ${id} is at rest, and not all tokens are armed.`);
       }
     }
   }
 
-  #countLostSlots({id}: LogicalThread): void {
-    const {HEADER_CELLS, SLOT_CELLS, THREAD, FIRST_TOKEN, TOKENS, IN_USE, STATE_BITS} =
-      this.#layout;
-    for (let slot = HEADER_CELLS; slot < this.#cells.length; slot += SLOT_CELLS) {
-      const thread = this.#cells[slot + THREAD];
-      // Those who look for a slot leave the last token to those who wait for the lock.
-      const tokens = this.#cells.subarray(slot + FIRST_TOKEN, slot + FIRST_TOKEN + TOKENS - 1);
-      const isUnknown =
-        thread === ((id << STATE_BITS) | IN_USE) && !tokens.some((token) => token > 0);
-      if (!isUnknown) continue;
+  #countLostSlots(thread: LogicalThread): void {
+    const isInUse = ({id, state}: {id: number; state: number}) =>
+      id === thread.id && state === this.#layout.IN_USE;
+    for (const {tokens} of this.#slots().filter(isInUse)) {
+      if (tokens > 0) continue;
       this.#lostSlots++;
-      if (this.#scenario.losesNoSlot) this.#machine.fail(`The slot of thread ${id} is lost.`);
+      if (this.#scenario.losesNoSlot)
+        this.#machine.fail(`The slot of thread ${thread.id} is lost.`);
     }
+  }
+
+  /** Whether a token tells if the thread dies now, without a word of the runtime. */
+  hasToken(thread: LogicalThread): boolean {
+    return this.#slots().every(({id, tokens}) => id !== thread.id || tokens > 0);
   }
 
   // The state, to recognise it

@@ -12,10 +12,10 @@ import {scenarios, type Part, type Scenario} from './scenarios.js';
  * the next one begins.
  */
 const SLOTS = 6;
-const TOKENS = 4;
+const TOKENS = 3;
 
 /** No thread is asked so often in a scenario that its next token would take longer. */
-const TOKENS_DUE_MILLISECONDS = 6_000;
+const TOKENS_DUE_MILLISECONDS = 1_500;
 
 /** A thread's own copy of its part, and of the sources. */
 interface Loaded {
@@ -41,10 +41,10 @@ export class LoadedScenario {
     const scenario = scenarios[name];
     if (scenario === undefined) throw new Error(`There is no scenario "${name}".`);
     this.scenario = scenario;
-    const {deaths, blocks, slots = SLOTS, tokens} = scenario;
+    const {deaths, blocks, slots = SLOTS} = scenario;
     // Where nobody asks whether another lives, one is enough.
     const isCalm = deaths === undefined && blocks === undefined;
-    const sizes = smaller(slots, tokens ?? (isCalm ? 1 : TOKENS));
+    const sizes = smaller(slots, isCalm ? 1 : TOKENS);
     const edited = applyEdits([...sizes, ...perThread, ...edits]);
     this.#loaded = scenario.threads.map((_, index) => {
       const program = new Program(edited, this.#machine, isLogged);
@@ -83,9 +83,10 @@ class Execution {
     this.#scenario = scenario;
     const [first] = loaded;
     if (first === undefined) throw new Error('A scenario has threads.');
-    const {slots = SLOTS} = scenario;
-    this.#checks = new Checks(machine, scenario, this.#actors, first.layout, slots);
-    machine.mayDie = ({index}) => scenario.threads[index]?.isMortal === true;
+    this.#checks = new Checks(machine, scenario, this.#actors, first.layout);
+    machine.mayDie = (thread) =>
+      scenario.threads[thread.index]?.isMortal === true &&
+      (!scenario.leavesToken || this.#checks.hasToken(thread));
     for (const [index, {part, createLock}] of loaded.entries()) {
       // The main thread, whose id is 0, never dies.
       const thread = machine.addThread(index + 1);
@@ -123,7 +124,7 @@ class Execution {
     const alive = this.#actors.filter(({thread}) => thread.state === 'alive');
     // Until the next token of each dead thread is due.
     machine.letPass(TOKENS_DUE_MILLISECONDS);
-    // The next caller has to clear whatever is left. Each dead thread may have left a ticket.
+    // The next caller has to clear whatever is left. Each dead thread may still be shown to wait.
     for (let round = alive.length; round <= this.#actors.length; round++) {
       for (const actor of alive) if (machine.failure === undefined) this.#probe(actor);
     }

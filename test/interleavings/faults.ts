@@ -3,7 +3,8 @@ import {edit, type Edit} from '../support/edits.js';
 
 const WORD = 'src/shared/memory/word.ts';
 const WAITERS = 'src/shared/memory/waiters.ts';
-const THREADS = 'src/shared/memory/threads.ts';
+const PARK_CELL = 'src/shared/memory/calls.ts';
+const DEATHS = 'src/shared/memory/deaths.ts';
 const TOKENS = 'src/shared/memory/tokens.ts';
 const SLOTS = 'src/shared/memory/slots.ts';
 const INHERITANCE = 'src/shared/memory/inheritance.ts';
@@ -17,13 +18,13 @@ const CALLS = 'src/line/calls.ts';
 const LIMITS = 'src/line/limits.ts';
 
 const ACCUSE_THE_SLOT =
-  'markDied(cells, slot, (Atomics.load(cells, slotCell(slot, 0)) as number) >> 3);';
+  'markDied(cells, slot, (Atomics.load(cells, slotCell(slot, 0)) as number) >> 2);';
 
-const KEEP_ARMED = 'keepArmed(cells, slot, token, rearmToken(cells, slot, token, threadId), user);';
+const ARM_AGAIN = 'if (tokens !== undefined) tokens.#arm(field);';
 
 export const faults: Record<string, readonly Edit[]> = {
   // The word
-  'release-does-not-notify': edit(WAITERS, 'Atomics.notify(cells, slotCell(slot, WAKE_UPS));', ''),
+  'release-does-not-notify': edit(PARK_CELL, '  endWaits(entry.cells, slot);', ''),
   'taking-forgets-who-waits': edit(
     WORD,
     `const taken = (word: Word, slot: Slot) =>
@@ -33,23 +34,23 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'test-then-set': edit(
     WORD,
-    'return Atomics.compareExchange(cells, WORD, word, replacement) === word;',
-    `if (Atomics.load(cells, WORD) !== word) return false;
-  Atomics.store(cells, WORD, replacement);
+    'return Atomics.compareExchange(entry.cells, entry.word, word, replacement) === word;',
+    `if (Atomics.load(entry.cells, entry.word) !== word) return false;
+  Atomics.store(entry.cells, entry.word, replacement);
   return true;`,
   ),
   'reservation-is-ownership': [
     ...edit(
       WAITERS,
-      'const taken = take(cells, word, slot);',
-      'const taken = isFree(word) ? take(cells, word, slot) : word;',
+      'const taken = take(entry, word, slot);',
+      'const taken = isFree(word) ? take(entry, word, slot) : word;',
     ),
     ...edit(WORD, '(word & STATE_MASK) === slot + 1;', '(word & SLOT_MASK) === slot + 1;'),
     ...edit(
       WORD,
-      'return isFree(word) || isReservedFor(word, slot) ? take(cells, word, slot) : undefined;',
+      'return isFree(word) || isReservedFor(word, slot) ? take(entry, word, slot) : undefined;',
       `if (isReservedFor(word, slot)) return word;
-  return isFree(word) ? take(cells, word, slot) : undefined;`,
+  return isFree(word) ? take(entry, word, slot) : undefined;`,
     ),
   ],
   'take-over-whatever-the-turn': edit(
@@ -57,32 +58,37 @@ export const faults: Record<string, readonly Edit[]> = {
     'if (!isSameTurn(word, now)) return undefined;',
     '',
   ),
-  'no-second-look-for-tickets': edit(
+  'no-second-look-for-who-waits': edit(
     WAITERS,
-    'if (longestWaiting(cells) !== undefined) {',
-    'if (TICKETS < 0) {',
+    'if (nextWaiting(entry, after) !== undefined) {',
+    'if (POLLS < 0) {',
   ),
   'waits-without-the-waiting-bit': edit(
     WAITERS,
-    '} else if (markWaiters(cells, word)) return undefined;',
+    '} else if (markWaiters(entry, word)) return undefined;',
     '} else return undefined;',
   ),
 
   // Waiting
   'skips-whom-it-should-not': edit(
     WAITERS,
-    'if (claimAndWake(cells, longest)) return left;',
-    `claimAndWake(cells, longest);
+    'if (claimAndWake(entry, chosen)) return left;',
+    `claimAndWake(entry, chosen);
     return left;`,
   ),
-  'parks-after-the-last-look': edit(
-    WAITERS,
-    'Atomics.waitAsync(cells, slotCell(slot, WAKE_UPS), wakeUps);',
-    'Atomics.waitAsync(cells, slotCell(slot, WAKE_UPS), countWakeUps(cells, slot) + 0 * wakeUps);',
+  'parks-though-it-was-called': edit(
+    PARK_CELL,
+    'Atomics.waitAsync(cells, slotCell(slot, CALLS), 0);',
+    'Atomics.waitAsync(cells, slotCell(slot, CALLS), Atomics.load(cells, slotCell(slot, CALLS)));',
+  ),
+  'wakes-without-a-call': edit(
+    PARK_CELL,
+    'Atomics.or(entry.cells, slotCell(slot, CALLS), callOf(entry));',
+    '',
   ),
   'declines-without-passing-on': edit(
     WAITERS,
-    'if (isReservedFor(word, slot)) return handOff(cells, word);',
+    'if (isReservedFor(word, slot)) return handOff(entry, word);',
     'if (isReservedFor(word, slot)) return undefined;',
   ),
   'chosen-and-gone': edit(
@@ -140,14 +146,26 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'takes-over-before-writing-it-down': edit(
     INHERITANCE,
-    'if (!markDiedHolding(cells, owner)) return undefined;',
+    'if (!markDeath(entry, word, owner)) return undefined;',
     '',
   ),
+  'writes-a-death-down-whenever-it-likes': edit(
+    DEATHS,
+    'if (Atomics.compareExchange(cells, cell, deaths, next) === deaths) return true;',
+    `Atomics.or(cells, cell, bit + 0 * next);
+    return true;`,
+  ),
+  'does-not-count-changes': [
+    ...edit(DEATHS, 'const next = (deaths | bit) + ONE_CHANGE;', 'const next = deaths | bit;'),
+    ...edit(DEATHS, '(deaths & ~bitOf(slot)) + ONE_CHANGE);', 'deaths & ~bitOf(slot));'),
+  ],
   'forgets-the-dead-before-telling': edit(
     INHERITANCE,
-    'tell(threadIdIn(thread));\n',
-    `Atomics.store(cells, slotCell(slot, THREAD), slotState(threadId, PREPARING));
-    tell(threadIdIn(thread));\n`,
+    `tell(threadIdIn(readThread(entry.cells, slot)));
+    clearDeath(entry, slot);`,
+    `const id = threadIdIn(readThread(entry.cells, slot));
+    clearDeath(entry, slot);
+    tell(id);`,
   ),
   'may-be-released-while-it-tells': [
     ...edit(
@@ -159,36 +177,33 @@ export const faults: Record<string, readonly Edit[]> = {
   ],
   'forgets-who-waits-while-it-tells': edit(
     WORD,
-    'Atomics.and(cells, WORD, ~ABANDONED);',
-    'Atomics.and(cells, WORD, ~(ABANDONED | WAITERS));',
+    'Atomics.and(cells, word, ~ABANDONED);',
+    'Atomics.and(cells, word, ~(ABANDONED | WAITERS));',
   ),
   'never-asks': edit(OWNER_WATCH, 'if (isDead) this.#onDeath(word, owner);', ''),
   'a-used-token-is-dead': [
-    ...edit(TOKENS, 'if (armed <= SPENT) return undefined;\n  const spending', 'const spending'),
-    ...edit(
-      TOKENS,
-      'FIRST_TOKEN + token)) > SPENT) return token;',
-      'FIRST_TOKEN + token)) >= SPENT) return token;',
-    ),
-    ...edit(TOKENS, 'markDied(cells, slot, armed - armedBy(0));', ACCUSE_THE_SLOT),
+    ...edit(TOKENS, 'if (armed <= SPENT) return undefined;\n  const threadId', 'const threadId'),
+    ...edit(TOKENS, 'if (ordinary > SPENT) {', 'if (ordinary >= SPENT) {'),
+    ...edit(TOKENS, 'markDied(cells, slot, threadId);', ACCUSE_THE_SLOT),
   ],
-  'arms-no-token-again': edit(LIVENESS, KEEP_ARMED, ''),
-  'arms-the-second-token-once': edit(LIVENESS, KEEP_ARMED, `if (token !== 1) ${KEEP_ARMED}`),
-  'spends-tokens-at-a-steady-rate': edit(
+  'arms-no-token-again': edit(LIVENESS, ARM_AGAIN, ''),
+  'arms-ordinary-tokens-once': edit(LIVENESS, ARM_AGAIN, `if (field === LAST_TOKEN) ${ARM_AGAIN}`),
+  'spends-the-last-token-by-itself': edit(
     TOKENS,
-    'SECOND_TOKEN_MILLISECONDS * 4 ** (token - 1);',
-    'SECOND_TOKEN_MILLISECONDS;',
+    'return isThoughtDead ? spend(cells, slot, LAST_TOKEN, proberId) : undefined;',
+    'return spend(cells, slot, LAST_TOKEN, proberId);',
   ),
   'spends-tokens-as-often-as-it-is-asked': edit(
     TOKENS,
-    'if (!claimTime(cells, slotCell(slot, TOKEN_SPENT_AT), now, wait)) return undefined;',
-    'void [now, wait];',
+    'isThoughtDead || claimTime(cells, slotCell(slot, SPENT_AT), now, patienceOf(ordinary));',
+    'isThoughtDead || now + patienceOf(ordinary) >= 0;',
   ),
   'arms-before-it-waits': edit(
     TOKENS,
     'const wait = Atomics.waitAsync(cells, cell, seen);',
-    `Atomics.store(cells, cell, (seen = armedBy(threadId)));
-    const wait = Atomics.waitAsync(cells, cell, seen);`,
+    `const early = armedBy(threadId, count);
+      Atomics.store(cells, cell, early);
+      const wait = Atomics.waitAsync(cells, cell, early);`,
   ),
   'believes-what-the-runtime-says': [
     ...edit(
@@ -196,22 +211,12 @@ export const faults: Record<string, readonly Edit[]> = {
       'return spendToken(cells, thread.slot, threadId, sharedNow(), true) === false;',
       'return spendToken(cells, thread.slot, threadId, sharedNow(), true) !== true;',
     ),
-    ...edit(
-      THREADS,
-      `  return (
-    exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding) ||
-    readThread(cells, slot) === diedHolding
-  );`,
-      `  if (!exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding)) {
-    Atomics.store(cells, slotCell(slot, THREAD), diedHolding);
-  }
-  return true;`,
-    ),
+    ...edit(DEATHS, '|| !hasDied(cells, owner)) return false;', ') return false;'),
   ],
 
   'verdict-on-whoever-has-the-slot': edit(
     TOKENS,
-    'markDied(cells, slot, armed - armedBy(0));',
+    'markDied(cells, slot, threadId);',
     ACCUSE_THE_SLOT,
   ),
   'uses-a-token-that-is-being-spent': edit(
@@ -228,15 +233,25 @@ export const faults: Record<string, readonly Edit[]> = {
   'frees-a-slot-that-owns': edit(
     SLOTS,
     `  // told.
-  if (isOwnedBy(readWord(cells), slot)) return undefined;
+  if (isNamed(cells, slot)) return undefined;
 `,
     '',
   ),
+  'takes-the-slot-of-a-death-untold': edit(
+    SLOTS,
+    'if (isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)) return true;',
+    'if (isOwnedBy(readWord(entry), slot) || (isUntold(entry, slot) && n < 0)) return true;',
+  ),
+  'looks-for-deaths-before-the-word': edit(
+    SLOTS,
+    'if (isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)) return true;',
+    'if (isUntold(entry, slot) || isOwnedBy(readWord(entry), slot)) return true;',
+  ),
   // Each of the four is enough by itself.
   'gives-up-without-passing-on': [
-    ...edit(WAITERS, 'return decline(cells, slot, wasChosen);', 'return undefined;'),
+    ...edit(WAITERS, 'return decline(entry, slot, wasChosen);', 'return undefined;'),
     ...edit(CONTENDER, 'if (!isHeld(left)) this.#handOffWatch.watch(left);', ''),
-    ...edit(CONTENDER, 'decline(this.#cells, this.#slot);', 'undefined as Word | undefined;'),
-    ...edit(SLOTS, 'decline(cells, slot);\n  wake(cells, slot);', ''),
+    ...edit(CONTENDER, 'decline(this.entry, this.#slot);', 'undefined as Word | undefined;'),
+    ...edit(SLOTS, 'decline(entryAt(cells, n), slot);\n  endWaits(cells, slot);', ';'),
   ],
 };

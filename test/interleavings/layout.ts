@@ -1,14 +1,19 @@
-/** What the harness has to know of the memory. */
+import type {Cells, Entry, Slot} from '../../src/shared/memory/layout.js';
+
+/** What the harness has to know of the memory, as it is in the threads: with fewer slots. */
 export interface Layout {
-  readonly WORD: number;
-  readonly HEADER_CELLS: number;
-  readonly SLOT_CELLS: number;
+  readonly SLOTS: number;
   readonly THREAD: number;
-  readonly TICKET: number;
-  readonly WAKE_UPS: number;
-  readonly FIRST_TOKEN: number;
+  readonly CALLS: number;
   readonly TOKENS: number;
+  readonly LAST_TOKEN: number;
+  readonly ORDINARY_TOKENS: number;
+  readonly FRESH: number;
+  readonly WAITING: number;
+  readonly DEATHS: number;
   readonly IN_USE: number;
   readonly PREPARING: number;
   readonly STATE_BITS: number;
+  readonly slotCell: (slot: Slot, field: number) => number;
+  readonly entryAt: (cells: Cells, number: number) => Entry;
 }

@@ -31,9 +31,9 @@ export const smaller = (slots: number, tokens: number): readonly Edit[] => [
     replacement: 'const SPINS = 1;',
   },
   {
-    file: 'src/shared/memory/layout.ts',
-    find: /^export const TOKENS = \d+;$/m,
-    replacement: `export const TOKENS = ${tokens};`,
+    file: 'src/shared/memory/tokens.ts',
+    find: /^export const ORDINARY_TOKENS = \d+;$/m,
+    replacement: `export const ORDINARY_TOKENS = ${tokens};`,
   },
 ];
 
@@ -141,6 +141,7 @@ export class Program {
     this.#loaded.set('src/shared/intrinsics.ts', {
       Atomics: isLogged ? logged(machine, () => this.layout) : machine.memory.atomics,
       deref: (reference: {deref(): unknown}) => reference.deref(),
+      clz32: Math.clz32,
       floor: Math.floor,
       max: Math.max,
       min: Math.min,
@@ -188,6 +189,7 @@ export class Program {
     const exports = {
       ...this.load('src/shared/memory/layout.ts'),
       ...this.load('src/shared/memory/threads.ts'),
+      ...this.load('src/shared/memory/tokens.ts'),
     };
     return exports as unknown as Layout;
   }

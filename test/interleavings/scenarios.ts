@@ -55,7 +55,6 @@ export interface Scenario {
   /** How many are busy for long, at most. */
   readonly blocks?: number;
   readonly slots?: number;
-  readonly tokens?: number;
   /** Whether the runtime says of every thread that it does not know it. */
   readonly isDenied?: boolean;
   /**
@@ -65,6 +64,8 @@ export interface Scenario {
   readonly isSilent?: boolean;
   /** Whether the slot of each thread that ends can be used again. */
   readonly losesNoSlot?: boolean;
+  /** Whether no thread dies without a token by which that is found out, whatever the runtime says. */
+  readonly leavesToken?: boolean;
   /** Up to how many preemptions to explore all executions. Without it, they are random. */
   readonly preemptions?: number;
 }
@@ -598,7 +599,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesLate, attachesItself: true},
     ],
     slots: 1,
-    tokens: 10,
     deaths: 1,
     preemptions: 3,
   },
@@ -609,7 +609,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attaches, attachesItself: true},
     ],
     slots: 1,
-    tokens: 3,
     deaths: 1,
     preemptions: 2,
   },
@@ -620,18 +619,21 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesTwice, attachesItself: true},
     ],
     slots: 1,
-    tokens: 3,
     deaths: 1,
     preemptions: 2,
   },
-  'dead-busy-holder-in-silence': {
+  'dead-busy-holder': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}],
-    // Three are due while a thread is busy, another not long after, and the last is for the
-    // runtime.
-    tokens: 5,
+    deaths: 1,
+    blocks: 1,
+    preemptions: 1,
+  },
+  'dead-holder-that-was-busy-in-silence': {
+    threads: [{run: onceAsync, isMortal: true}, {run: once}],
     deaths: 1,
     blocks: 1,
     isSilent: true,
+    leavesToken: true,
     preemptions: 1,
   },
   'slot-in-new-hands-in-the-middle': {
@@ -641,7 +643,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesTwice, attachesItself: true},
     ],
     slots: 1,
-    tokens: 3,
     deaths: 1,
     preemptions: 3,
   },
@@ -651,7 +652,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesOften, attachesItself: true},
     ],
     slots: 1,
-    tokens: 5,
     deaths: 1,
     blocks: 1,
     isSilent: true,
@@ -763,7 +763,6 @@ export const scenarios: Record<string, Scenario> = {
       {run: attachesLate, attachesItself: true},
     ],
     slots: 2,
-    tokens: 10,
     deaths: 2,
   },
   'blocking-twice': {threads: [{run: blocksTwice}, {run: blocksTwice}], preemptions: 5},

@@ -4,9 +4,9 @@ import {advance, keepToLoaded} from '../support/handClock.js';
 import {
   FIRST_TOKEN,
   THREAD,
-  createBuffer,
   slotCell,
   type Cells,
+  type Entry,
   type Slot,
 } from '../../src/shared/memory/layout.js';
 import {
@@ -27,6 +27,7 @@ import {
 import {OwnerWatch} from '../../src/shared/ownerWatch.js';
 import {settle} from '../support/async.js';
 import {attachNobody} from '../support/nobody.js';
+import {createEntry} from '../support/waiting.js';
 
 keepToLoaded();
 
@@ -34,24 +35,26 @@ const DEAD = 90 as Slot;
 
 /** A watch over a lock, what it reports, and the slot of a thread that lives. */
 function setUp() {
-  const cells = new Int32Array(createBuffer([1, 2, 3]));
+  const entry = createEntry();
+  const {cells} = entry;
   const deaths: Array<{word: Word; owner: SlotThread}> = [];
-  const watch = new OwnerWatch(cells, (word, owner) => deaths.push({word, owner}));
-  return {cells, watch, deaths, slot: attachNobody(cells, 1001)};
+  const watch = new OwnerWatch(entry, (word, owner) => deaths.push({word, owner}));
+  return {entry, cells, watch, deaths, slot: attachNobody(cells, 1001)};
 }
 
 /** The lock is reserved for a slot, by whoever owns it. @returns the word */
-function reserve(cells: Cells, slot: Slot): Word {
-  const word = readWord(cells);
-  exchangeWord(cells, word, reserved(word, slot));
-  return readWord(cells);
+function reserve(entry: Entry, slot: Slot): Word {
+  const word = readWord(entry);
+  exchangeWord(entry, word, reserved(word, slot));
+  return readWord(entry);
 }
 
 /** The lock is owned by a thread that has ended, of which nobody knows yet. @returns the word */
-function takeAsDead(cells: Cells, threadId: number): Word {
+function takeAsDead(entry: Entry, threadId: number): Word {
+  const {cells} = entry;
   cells[slotCell(DEAD, THREAD)] = slotState(threadId, IN_USE);
   armAsDead(cells, threadId);
-  return tryTake(cells, DEAD) as Word;
+  return tryTake(entry, DEAD) as Word;
 }
 
 /** It has a token, and no wait behind that. */
@@ -65,9 +68,9 @@ const isTokenSpent = (cells: Cells, slot: Slot) => cells[slotCell(slot, FIRST_TO
 // Reservations
 
 test.serial('a reservation has its time from when it is first sighted', (t) => {
-  const {cells, watch, slot} = setUp();
-  tryTake(cells, slot);
-  const word = reserve(cells, slot);
+  const {entry, watch, slot} = setUp();
+  tryTake(entry, slot);
+  const word = reserve(entry, slot);
   advance(100);
   t.false(watch.isExpired(word), 'nobody has sighted it');
   watch.sight(word);
@@ -80,11 +83,11 @@ test.serial('a reservation has its time from when it is first sighted', (t) => {
 });
 
 test.serial('a reservation that is made again has its time anew', (t) => {
-  const {cells, watch, slot} = setUp();
-  tryTake(cells, slot);
-  watch.sight(reserve(cells, slot));
+  const {entry, watch, slot} = setUp();
+  tryTake(entry, slot);
+  watch.sight(reserve(entry, slot));
   advance(10);
-  const again = reserve(cells, slot);
+  const again = reserve(entry, slot);
   t.false(watch.isExpired(again));
   watch.sight(again);
   t.false(watch.isExpired(again));
@@ -93,29 +96,29 @@ test.serial('a reservation that is made again has its time anew', (t) => {
 });
 
 test.serial('an owner has the lock for as long as it likes', (t) => {
-  const {cells, watch, slot} = setUp();
-  const word = tryTake(cells, slot) as Word;
+  const {entry, watch, slot} = setUp();
+  const word = tryTake(entry, slot) as Word;
   watch.sight(word);
   advance(1e9);
   t.false(watch.isExpired(word));
 });
 
 test.serial('a watch knows whether it last sighted a reservation', (t) => {
-  const {cells, watch, slot} = setUp();
+  const {entry, watch, slot} = setUp();
   t.false(watch.hasSightedReservation);
-  watch.sight(tryTake(cells, slot) as Word);
+  watch.sight(tryTake(entry, slot) as Word);
   t.false(watch.hasSightedReservation);
-  watch.sight(reserve(cells, slot));
+  watch.sight(reserve(entry, slot));
   t.true(watch.hasSightedReservation);
-  watch.sight(tryTake(cells, slot) as Word);
+  watch.sight(tryTake(entry, slot) as Word);
   t.false(watch.hasSightedReservation);
 });
 
 // Deaths
 
 test.serial('an owner that has ended is reported with its word, once it is probed', async (t) => {
-  const {cells, watch, deaths} = setUp();
-  const word = takeAsDead(cells, 1002);
+  const {entry, cells, watch, deaths} = setUp();
+  const word = takeAsDead(entry, 1002);
   watch.probe();
   await settle();
   t.deepEqual(deaths, [{word, owner: {slot: DEAD, threadId: 1002, hasDied: false}}]);
@@ -125,8 +128,8 @@ test.serial('an owner that has ended is reported with its word, once it is probe
 test.serial(
   'an owner that another thread has found dead is reported without a token',
   async (t) => {
-    const {cells, watch, deaths} = setUp();
-    const word = takeAsDead(cells, 1002);
+    const {entry, cells, watch, deaths} = setUp();
+    const word = takeAsDead(entry, 1002);
     cells[slotCell(DEAD, THREAD)] = slotState(1002, DIED);
     cells[slotCell(DEAD, FIRST_TOKEN)] = 0;
     watch.probe();
@@ -136,8 +139,8 @@ test.serial(
 );
 
 test.serial('an owner that lives is not reported', async (t) => {
-  const {cells, watch, deaths, slot} = setUp();
-  tryTake(cells, slot);
+  const {entry, cells, watch, deaths, slot} = setUp();
+  tryTake(entry, slot);
   watch.probe();
   t.true(isTokenSpent(cells, slot));
   await settle();
@@ -145,10 +148,10 @@ test.serial('an owner that lives is not reported', async (t) => {
 });
 
 test.serial('nobody is probed while nobody owns the lock', async (t) => {
-  const {cells, watch, deaths, slot} = setUp();
+  const {entry, cells, watch, deaths, slot} = setUp();
   watch.probe();
-  takeAsDead(cells, 1002);
-  reserve(cells, DEAD);
+  takeAsDead(entry, 1002);
+  reserve(entry, DEAD);
   watch.probe();
   await settle();
   t.deepEqual(deaths, []);
@@ -156,19 +159,19 @@ test.serial('nobody is probed while nobody owns the lock', async (t) => {
 });
 
 test.serial('the owner that is sighted first is probed at once', async (t) => {
-  const {cells, watch, deaths} = setUp();
-  watch.sight(takeAsDead(cells, 1002));
+  const {entry, watch, deaths} = setUp();
+  watch.sight(takeAsDead(entry, 1002));
   await settle();
   t.is(deaths.length, 1);
 });
 
 test.serial('a later owner is probed by those who come when it was sighted long ago', async (t) => {
-  const {cells, watch, deaths, slot} = setUp();
-  watch.sight(tryTake(cells, slot) as Word);
+  const {entry, watch, deaths, slot} = setUp();
+  watch.sight(tryTake(entry, slot) as Word);
   await settle();
-  reserve(cells, DEAD);
+  reserve(entry, DEAD);
   advance(1000);
-  const word = takeAsDead(cells, 1002);
+  const word = takeAsDead(entry, 1002);
   watch.sight(word);
   advance(99);
   watch.sight(word);
@@ -181,9 +184,9 @@ test.serial('a later owner is probed by those who come when it was sighted long 
 });
 
 test.serial('all threads together probe an owner at most every 200 milliseconds', async (t) => {
-  const {cells, watch, deaths} = setUp();
-  const other = new OwnerWatch(cells, (word, owner) => deaths.push({word, owner}));
-  takeAsDead(cells, 1002);
+  const {entry, cells, watch, deaths} = setUp();
+  const other = new OwnerWatch(entry, (word, owner) => deaths.push({word, owner}));
+  takeAsDead(entry, 1002);
   watch.probe();
   await settle();
   t.is(deaths.length, 1);
@@ -211,12 +214,12 @@ test.serial(
       [20_000, 400],
       [1_000_000, 700],
     ] as const) {
-      const {cells, watch, deaths, slot} = setUp();
+      const {entry, cells, watch, deaths, slot} = setUp();
       // The first is probed when it is sighted, so that the age is that of another.
-      watch.sight(tryTake(cells, slot) as Word);
+      watch.sight(tryTake(entry, slot) as Word);
       await settle();
-      reserve(cells, DEAD);
-      const word = takeAsDead(cells, 1002);
+      reserve(entry, DEAD);
+      const word = takeAsDead(entry, 1002);
       watch.sight(word);
       advance(age);
       watch.probe();
@@ -238,8 +241,8 @@ test.serial(
 );
 
 test.serial('a watch probes one owner at a time', async (t) => {
-  const {cells, watch, deaths} = setUp();
-  takeAsDead(cells, 1002);
+  const {entry, watch, deaths} = setUp();
+  takeAsDead(entry, 1002);
   watch.probe();
   advance(1000);
   watch.probe();

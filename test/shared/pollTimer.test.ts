@@ -1,11 +1,14 @@
 // By a clock, and random numbers, that the test moves by hand.
 import test from 'ava';
 import {advance, chance, dueIn, keepToLoaded, timersLeft} from '../support/handClock.js';
-import {POLLS, createBuffer, type Cells} from '../../src/shared/memory/layout.js';
+import {POLLS, type Cells, type Entry} from '../../src/shared/memory/layout.js';
 import {claimProbe} from '../../src/shared/memory/times.js';
 import {countPoll} from '../../src/shared/memory/waiters.js';
+import {namedSlot, readWord, tryFree, tryTake} from '../../src/shared/memory/word.js';
 import {PollTimer} from '../../src/shared/pollTimer.js';
 import {sharedNow} from '../../src/shared/runtime/clocks.js';
+import {attachNobody} from '../support/nobody.js';
+import {createEntry} from '../support/waiting.js';
 
 keepToLoaded();
 
@@ -14,10 +17,12 @@ function setUp() {
   chance.next = 0;
   // What the test before has left.
   advance(10_000);
-  const cells = new Int32Array(createBuffer([1, 2, 3]));
+  const entry = createEntry();
+  const {cells} = entry;
+  tryTake(entry, attachNobody(cells, 1001));
   const polls = {count: 0};
-  const timer = new PollTimer(cells, () => polls.count++);
-  return {cells, timer, polls};
+  const timer = new PollTimer(entry, () => polls.count++);
+  return {entry, cells, timer, polls};
 }
 
 /** Some other threads poll once each. */
@@ -26,7 +31,7 @@ function pollAsOthers(cells: Cells, threads: number): void {
 }
 
 /** A thread probes the owner now. */
-const probe = (cells: Cells) => claimProbe(cells, sharedNow(), 0);
+const probe = (entry: Entry) => claimProbe(entry.cells, namedSlot(readWord(entry)), sharedNow(), 0);
 
 /** The interval of a thread that has polled twice, the other threads once in between. */
 function intervalAmong(cells: Cells, timer: PollTimer, threads: number): number | undefined {
@@ -102,8 +107,8 @@ test('a poll for which there is a reason comes when that is', (t) => {
 });
 
 test('a thread that contends alone polls ten times a second', (t) => {
-  const {cells, timer} = setUp();
-  probe(cells);
+  const {entry, timer} = setUp();
+  probe(entry);
   timer.start(undefined);
   for (let n = 0; n < 5; n++) {
     timer.next(undefined);
@@ -119,8 +124,8 @@ test('a thread polls less often the more threads poll', (t) => {
     [30, 2160],
     [100, 7200],
   ] as const) {
-    const {cells, timer} = setUp();
-    probe(cells);
+    const {entry, cells, timer} = setUp();
+    probe(entry);
     t.is(intervalAmong(cells, timer, threads), interval, `${threads} poll`);
     timer.stop();
   }
@@ -128,9 +133,9 @@ test('a thread polls less often the more threads poll', (t) => {
 
 test('polls of all threads are counted also where their number wraps around', (t) => {
   for (const before of [2 ** 31 - 3, -3]) {
-    const {cells, timer} = setUp();
+    const {entry, cells, timer} = setUp();
     cells[POLLS] = before;
-    probe(cells);
+    probe(entry);
     t.is(intervalAmong(cells, timer, 10), 720);
     timer.stop();
   }
@@ -146,8 +151,8 @@ test('one of many polls within 2.9 seconds of the last probe', (t) => {
     [40, 600, 2300],
     [100, 500, 6700],
   ] as const) {
-    const {cells, timer} = setUp();
-    probe(cells);
+    const {entry, cells, timer} = setUp();
+    probe(entry);
     advance(ago);
     t.is(intervalAmong(cells, timer, threads), interval, `${threads} poll, ${ago} ms after`);
     timer.stop();
@@ -156,17 +161,24 @@ test('one of many polls within 2.9 seconds of the last probe', (t) => {
 
 test('a probe that is long ago is no reason to poll more often than after 0.7 seconds', (t) => {
   for (const ago of [700, 701, 60_000]) {
-    const {cells, timer} = setUp();
-    probe(cells);
+    const {entry, cells, timer} = setUp();
+    probe(entry);
     advance(ago);
     t.is(intervalAmong(cells, timer, 40), 2200, `${ago} ms after`);
     timer.stop();
   }
 });
 
+test('where nobody owns the lock, a thread polls as often as where nobody has probed the owner', (t) => {
+  const {entry, cells, timer} = setUp();
+  probe(entry);
+  tryFree(entry, readWord(entry));
+  t.is(intervalAmong(cells, timer, 40), 2200);
+});
+
 test('a thread that finds itself among many polls next at any time', (t) => {
-  const {cells, timer} = setUp();
-  probe(cells);
+  const {entry, cells, timer} = setUp();
+  probe(entry);
   chance.next = 0.75;
   t.is(intervalAmong(cells, timer, 10), 180);
   pollAsOthers(cells, 9);
@@ -175,8 +187,8 @@ test('a thread that finds itself among many polls next at any time', (t) => {
 });
 
 test('a thread that begins to contend again does not count what others polled meanwhile', (t) => {
-  const {cells, timer} = setUp();
-  probe(cells);
+  const {entry, cells, timer} = setUp();
+  probe(entry);
   intervalAmong(cells, timer, 30);
   pollAsOthers(cells, 100);
   timer.start(undefined);

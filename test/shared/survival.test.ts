@@ -3,12 +3,12 @@
 import type {LockGuard} from '../../src/index.js';
 import test from 'ava';
 import {createLock, type SharedLock} from '../../src/shared/index.js';
-import {announceOrTake, drawTicket} from '../../src/shared/memory/waiters.js';
+import {announceOrTake} from '../../src/shared/memory/waiters.js';
 import {hasWaiters, readWord} from '../../src/shared/memory/word.js';
-import {countTickets} from '../support/tickets.js';
 import {actors, type Actor} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
 import {attachNobody} from '../support/nobody.js';
+import {countWaiting, createEntry} from '../support/waiting.js';
 
 const endings: Record<string, (actor: Actor) => unknown> = {
   'is terminated': ({worker}) => worker.terminate(),
@@ -204,16 +204,15 @@ test('a caller with a timeout inherits as well', async (t) => {
 
 test('an heir gives the lock to another thread in its turn, however long its own line is', async (t) => {
   const lock = createLock();
-  const memory = new Int32Array(lock.buffer);
+  const entry = createEntry(lock.buffer);
   const [first] = actors(t, 1);
   const holder = await holds(first, lock);
   // A thread that waits and never looks: it depends on what the heir knows.
-  const other = attachNobody(memory, 1001);
-  announceOrTake(memory, other, drawTicket(memory));
+  announceOrTake(entry, attachNobody(entry.cells, 1001));
   const waiters: {areKnown: boolean; standing: number}[] = [];
   const line = Array.from({length: 20}, () =>
     lock.withLock(() => {
-      waiters.push({areKnown: hasWaiters(readWord(memory)), standing: countTickets(memory)});
+      waiters.push({areKnown: hasWaiters(readWord(entry)), standing: countWaiting(entry)});
       // As long as a tenure may be.
       const end = performance.now() + 4;
       while (performance.now() < end);

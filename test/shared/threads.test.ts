@@ -6,13 +6,7 @@ import {createLock, type LockTimeoutError, type SharedLock} from '../../src/shar
 import {SLOTS} from '../../src/shared/memory/layout.js';
 import type {Slot} from '../../src/shared/memory/layout.js';
 import {readOwnerThreadId} from '../../src/shared/memory/threads.js';
-import {
-  announceOrTake,
-  countPoll,
-  countWakeUps,
-  drawTicket,
-  handOff,
-} from '../../src/shared/memory/waiters.js';
+import {announceOrTake, countPoll, handOff} from '../../src/shared/memory/waiters.js';
 import {
   isFree,
   isReserved,
@@ -20,10 +14,10 @@ import {
   readWord,
   tryTake,
 } from '../../src/shared/memory/word.js';
-import {countTickets} from '../support/tickets.js';
 import {actors} from '../support/actors.js';
 import {settle, until, values, watch} from '../support/async.js';
 import {attachNobody} from '../support/nobody.js';
+import {countWaiting, createEntry, isCalled} from '../support/waiting.js';
 import {compiledFile} from '../support/compiled.js';
 
 const notHeld = {code: 'ERR_LOCK_NOT_HELD'};
@@ -137,8 +131,8 @@ test.serial(
     for (const thread of [holder, waiter]) await thread?.tell({do: 'attach', buffer: lock.buffer});
     await holder?.tell({do: 'acquire'});
     const theirs = waiter?.tell({do: 'acquire'});
-    const memory = new Int32Array(lock.buffer);
-    await until(() => countTickets(memory) === 1);
+    const entry = createEntry(lock.buffer);
+    await until(() => countWaiting(entry) === 1);
     t.true(lock.isLocked);
     t.is(lock.tryAcquire(), undefined);
     t.is(lock.pendingCount, 0);
@@ -195,16 +189,16 @@ test.serial('a timeout tells which thread held the lock when the wait ended', as
 
 test('a word that is reserved for another thread is locked, and owned by nobody, until the reservation has expired', async (t) => {
   const lock = createLock();
-  const memory = new Int32Array(lock.buffer);
+  const entry = createEntry(lock.buffer);
   // Two threads of which the one is woken to take the lock from the other, and does not come.
-  const owner = attachNobody(memory, 1001);
-  const absent = attachNobody(memory, 1002);
-  tryTake(memory, owner);
-  t.is(readOwnerThreadId(memory), 1001);
-  announceOrTake(memory, absent, drawTicket(memory));
-  handOff(memory, readWord(memory));
+  const owner = attachNobody(entry.cells, 1001);
+  const absent = attachNobody(entry.cells, 1002);
+  tryTake(entry, owner);
+  t.is(readOwnerThreadId(entry), 1001);
+  announceOrTake(entry, absent);
+  handOff(entry, readWord(entry));
   t.true(lock.isLocked);
-  t.is(readOwnerThreadId(memory), undefined);
+  t.is(readOwnerThreadId(entry), undefined);
   // From now on this thread knows of the reservation.
   t.is(lock.tryAcquire(), undefined);
   await until(() => !lock.isLocked);
@@ -215,37 +209,36 @@ test('a word that is reserved for another thread is locked, and owned by nobody,
 
 test('a reservation for a thread that does not come is ended by the thread that made it, also if nobody looks', async (t) => {
   const lock = createLock();
-  const memory = new Int32Array(lock.buffer);
-  const absent = attachNobody(memory, 1001);
-  const ticket = drawTicket(memory);
+  const entry = createEntry(lock.buffer);
+  const absent = attachNobody(entry.cells, 1001);
   // The second time this thread has had the lock for long while another waits.
   for (const milliseconds of [0, 5]) {
     await lock.acquireLock();
-    t.is(announceOrTake(memory, absent, ticket), undefined);
+    t.is(announceOrTake(entry, absent), undefined);
     await new Promise((resolve) => setTimeout(resolve, milliseconds));
     lock.releaseLock();
   }
-  t.true(isReserved(readWord(memory)));
-  await until(() => isFree(readWord(memory)));
+  t.true(isReserved(readWord(entry)));
+  await until(() => isFree(readWord(entry)));
 });
 
 test('a reservation is ended also if the caller for whom the thread that made it waits gives up', async (t) => {
   const lock = createLock();
-  const memory = new Int32Array(lock.buffer);
-  const absent = attachNobody(memory, 1001);
+  const entry = createEntry(lock.buffer);
+  const absent = attachNobody(entry.cells, 1001);
   const controller = new AbortController();
   await lock.acquireLock();
-  announceOrTake(memory, absent, drawTicket(memory));
+  announceOrTake(entry, absent);
   const second = lock.acquireLock();
   const third = lock.acquire({signal: controller.signal});
   lock.releaseLock();
   await second;
   await new Promise((resolve) => setTimeout(resolve, 5));
   lock.releaseLock();
-  t.true(isReservedFor(readWord(memory), absent));
+  t.true(isReservedFor(readWord(entry), absent));
   controller.abort(new Error('The third has waited enough.'));
   await t.throwsAsync(third, {message: 'The third has waited enough.'});
-  await until(() => isFree(readWord(memory)));
+  await until(() => isFree(readWord(entry)));
 });
 
 test.serial(
@@ -254,15 +247,14 @@ test.serial(
     const lock = createLock();
     // As quick as they get.
     for (let n = 0; n < 20_000; n++) await lock.withLock(() => undefined);
-    const memory = new Int32Array(lock.buffer);
-    const other = attachNobody(memory, 1001);
+    const entry = createEntry(lock.buffer);
+    const other = attachNobody(entry.cells, 1001);
     for (let quick = 16; quick < 24; quick++) {
       await lock.acquireLock();
-      announceOrTake(memory, other, drawTicket(memory));
-      const before = countWakeUps(memory, other);
+      announceOrTake(entry, other);
       let begun = 0;
       const section = (isSlow: boolean) => {
-        if (!isSlow || countWakeUps(memory, other) > before) return;
+        if (!isSlow || isCalled(entry, other)) return;
         begun++;
         // Longer than any tenure.
         const end = performance.now() + 10;
@@ -272,7 +264,7 @@ test.serial(
       lock.releaseLock();
       await Promise.all(calls);
       t.true(begun <= 2, `${begun} slow ones began after ${quick} quick ones`);
-      t.true(countWakeUps(memory, other) > before);
+      t.true(isCalled(entry, other));
     }
   },
 );
@@ -287,10 +279,10 @@ test('a reservation lasts, also if the thread that made it left the lock a momen
   // Once more if this thread was so slow that it has ended rightly when it is looked at.
   for (let age = Infinity; age > 4;) {
     const lock = createLock();
-    const memory = new Int32Array(lock.buffer);
+    const entry = createEntry(lock.buffer);
     const [first, second] = [1001, 1002].map((id) => {
-      const [slot, ticket] = [attachNobody(memory, id), drawTicket(memory)];
-      return {slot, wait: () => announceOrTake(memory, slot, ticket)};
+      const slot = attachNobody(entry.cells, id);
+      return {slot, wait: () => announceOrTake(entry, slot)};
     }) as [Absent, Absent];
     let left = NaN;
     for (const milliseconds of [0, 10]) {
@@ -303,12 +295,12 @@ test('a reservation lasts, also if the thread that made it left the lock a momen
       left = performance.now();
       guard?.release();
     }
-    const wasReserved = isReservedFor(readWord(memory), first.slot);
+    const wasReserved = isReservedFor(readWord(entry), first.slot);
     await settle();
-    const isStillReserved = isReservedFor(readWord(memory), first.slot);
+    const isStillReserved = isReservedFor(readWord(entry), first.slot);
     age = performance.now() - left;
     if (age <= 4) t.deepEqual([wasReserved, isStillReserved], [true, true]);
-    await until(() => isFree(readWord(memory)));
+    await until(() => isFree(readWord(entry)));
   }
 });
 

@@ -1,39 +1,45 @@
 /**
- * Where things are in a lock's memory: cells of 32 bits, first a header, then a slot for each
- * thread. Every change of the layout, or of what a cell means, needs a new `VERSION`.
+ * Where things are in a memory: cells of 32 bits, first a header, then a slot for each thread that
+ * uses the memory, then an entry for each lock in it. Every change of the layout, or of what a cell
+ * means, needs a new `VERSION`.
  */
 
 const MAGIC = 0x4c6f636b;
-const VERSION = 2;
+const VERSION = 3;
 
-/** How many threads can use one lock at a time. */
+/** How many threads can use one memory at a time. */
 export const SLOTS = 128;
 
-/** How many liveness tokens a thread has for each lock. */
-export const TOKENS = 10;
+/** An entry is one cache line, so that no lock slows another down. */
+const ENTRY_CELLS = 16;
 
-// The header. The word has a cache line to itself.
-const MAGIC_CELL = 0; // marks a lock's buffer; the same in every version
+/** How many cells have a bit for each slot. */
+export const WAITING_CELLS = (SLOTS + 31) >> 5;
+
+// The header.
+const MAGIC_CELL = 0; // marks the buffer of a lock; the same in every version
 const VERSION_CELL = 1;
 const ID = 2; // three cells, unique in the process: a thread, a realm of it, a serial number
-export const TICKETS = 5; // the last ticket that was drawn
-export const SLOTS_IN_USE = 6; // slots from here on have never been used: scans end before them
-export const PROBED_AT = 7; // when a thread last began to probe the owner's liveness
-export const POLLS = 8; // how often contending threads have polled the word
-export const NEXT_RECLAIM = 9; // where the next search for the slot of a dead thread begins
-export const WORD = 16; // see word.ts
-export const HEADER_CELLS = 32;
+const ENTRIES = 5; // how many there are
+export const POLLS = 6; // how often contending threads have polled a word
+export const NEXT_RECLAIM = 7; // where the next search for the slot of a dead thread begins
+const HEADER_CELLS = 16;
 
-// A slot.
+// A slot. A thread that waits parks on one cell of it, for whichever locks.
 export const THREAD = 0; // whose it is: see threads.ts
-export const TICKET = 1; // since when its line waits; 0 while it does not: see waiters.ts
-export const WAKE_UPS = 2; // its line parks on this cell; each wake-up adds one
-export const FIRST_TOKEN = 3; // see tokens.ts
-export const TOKEN_SPENT_AT = FIRST_TOKEN + TOKENS; // when a token that was due was last spent
-export const RUNTIME_ASKED_AT = TOKEN_SPENT_AT + 1; // when the runtime last was asked about its thread
-export const SLOT_CELLS = 16;
+export const CALLS = 1; // which of its waits were called: see calls.ts
+export const PROBED_AT = 2; // when a thread last began to probe its thread's liveness
+export const SPENT_AT = 3; // when a token that was due was last spent, or the runtime asked instead
+export const TOKENS = 4; // by which others find out whether its thread lives: see tokens.ts
+export const LAST_TOKEN = 5; // the same, with one that is spent last
+const SLOT_CELLS = 6;
 
-const BYTES = (HEADER_CELLS + SLOTS * SLOT_CELLS) * Int32Array.BYTES_PER_ELEMENT;
+// An entry. The cells after these are for locks by key: the key's hash, and a generation.
+const WORD = 0; // see word.ts
+export const WAITING = 1; // which slots wait: see waiters.ts
+export const DEATHS = WAITING + WAITING_CELLS; // five cells: see deaths.ts
+
+const FIRST_ENTRY = (HEADER_CELLS + SLOTS * SLOT_CELLS + ENTRY_CELLS - 1) & -ENTRY_CELLS;
 
 export type Cells = Int32Array;
 
@@ -45,11 +51,35 @@ export function slotCell(slot: Slot, field: number): number {
   return HEADER_CELLS + slot * SLOT_CELLS + field;
 }
 
-/** The memory of a free lock. No two locks may have the same id. */
-export function createBuffer(id: readonly [number, number, number]): SharedArrayBuffer {
-  const buffer = new SharedArrayBuffer(BYTES);
+/** One lock in a memory. */
+export interface Entry {
+  readonly cells: Cells;
+  /** Its number, from 0. */
+  readonly number: number;
+  /** The cell of its word, which is its first. */
+  readonly word: number;
+}
+
+export function entryAt(cells: Cells, number: number): Entry {
+  return {cells, number, word: FIRST_ENTRY + number * ENTRY_CELLS + WORD};
+}
+
+export function countEntries(cells: Cells): number {
+  return cells[ENTRIES] as number;
+}
+
+const bytesWith = (entries: number) =>
+  (FIRST_ENTRY + entries * ENTRY_CELLS) * Int32Array.BYTES_PER_ELEMENT;
+
+/** A memory with so many locks, which are free. No two memories may have the same id. */
+export function createBuffer(
+  id: readonly [number, number, number],
+  entries: number,
+): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(bytesWith(entries));
   const cells = new Int32Array(buffer);
   cells.set(id, ID);
+  cells[ENTRIES] = entries;
   cells[VERSION_CELL] = VERSION;
   cells[MAGIC_CELL] = MAGIC;
   return buffer;
@@ -62,10 +92,10 @@ export function isLockBuffer(buffer: SharedArrayBuffer): boolean {
 }
 
 export function isOfThisVersion(buffer: SharedArrayBuffer): boolean {
-  const version = new Int32Array(buffer, 0, HEADER_CELLS)[VERSION_CELL];
-  return version === VERSION && buffer.byteLength === BYTES;
+  const header = new Int32Array(buffer, 0, HEADER_CELLS);
+  return header[VERSION_CELL] === VERSION && buffer.byteLength === bytesWith(countEntries(header));
 }
 
-export function lockId(cells: Cells): string {
+export function memoryId(cells: Cells): string {
   return cells.slice(ID, ID + 3).join();
 }

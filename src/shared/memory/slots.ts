@@ -1,12 +1,14 @@
-/** How a line gets a slot, and gives it back. */
+/** How a thread gets a slot of a memory, and gives it back. */
 import {Atomics} from '../intrinsics.js';
+import {endWaits} from './calls.js';
+import {isUntold} from './deaths.js';
 import {
   NEXT_RECLAIM,
-  RUNTIME_ASKED_AT,
   SLOTS,
-  SLOTS_IN_USE,
+  SPENT_AT,
   THREAD,
-  TOKENS,
+  countEntries,
+  entryAt,
   slotCell,
   type Cells,
   type Slot,
@@ -24,21 +26,28 @@ import {
   type SlotThread,
 } from './threads.js';
 import {claimTime} from './times.js';
-import {armToken, disarmTokens, isLastTokenLeft, spendToken} from './tokens.js';
-import {clearTicket, decline, wake} from './waiters.js';
+import {
+  TOKEN_CELLS,
+  armFirst,
+  disarmTokens,
+  isLastTokenLeft,
+  spendToken,
+  type TokenCell,
+} from './tokens.js';
+import {clearWaiting, decline} from './waiters.js';
 import {isOwnedBy, readWord} from './word.js';
 
 /**
- * How often the runtime is asked about a thread whose slot is wanted, when the thread's tokens
- * cannot tell whether it lives. Not often, because each question to a blocked thread stays in its
- * memory until it goes on.
+ * How often the runtime is asked about a thread whose slot is wanted, when only the last of the
+ * thread's tokens is left. Not often, because each question to a blocked thread stays in its memory
+ * until it goes on.
  */
 const ASK_RUNTIME_MILLISECONDS = {whenNoSlotIsLeft: 1_000, otherwise: 600_000};
 
-/** What a line gets: its slot, a token that is armed, and what resolves when that was spent. */
+/** What a thread gets: its slot, the cell of a token that is armed, and what resolves when that was spent. */
 export interface Attachment {
   readonly slot: Slot;
-  readonly token: number;
+  readonly field: TokenCell;
   readonly spent: Promise<unknown>;
 }
 
@@ -46,7 +55,7 @@ export interface Attachment {
 type Suspect = (thread: SlotThread) => void;
 
 /**
- * Gives a line of the calling thread a slot.
+ * Gives the calling thread a slot.
  *
  * @returns `undefined` if every slot belongs to a thread that lives, as far as anybody knows
  */
@@ -72,24 +81,19 @@ export function attach(
     findSlot(cells, 0, (slot) =>
       ask(cells, slot, now, ASK_RUNTIME_MILLISECONDS.whenNoSlotIsLeft, suspect),
     );
-    return undefined;
-  }
-  let used = Atomics.load(cells, SLOTS_IN_USE);
-  while (used <= attachment.slot) {
-    used = Atomics.compareExchange(cells, SLOTS_IN_USE, used, attachment.slot + 1);
   }
   return attachment;
 }
 
-/** The line of `slot` has no lock object left, and no caller. Its thread lives on. */
+/** No lock object of the memory is left in the thread of `slot`, and no caller. It lives on. */
 export function detach(cells: Cells, slot: Slot, threadId: number): void {
   // A lock whose holder can no longer be reached is held for as long as the thread lives.
-  if (isOwnedBy(readWord(cells), slot)) return;
+  if (isNamed(cells, slot)) return;
   Atomics.store(cells, slotCell(slot, THREAD), slotState(threadId, PREPARING));
   clean(cells, slot, threadId);
-  decline(cells, slot);
-  wake(cells, slot);
-  freeSlot(cells, slot, threadId);
+  for (let n = 0; n < countEntries(cells); n++) decline(entryAt(cells, n), slot);
+  endWaits(cells, slot);
+  exchangeThread(cells, slot, slotState(threadId, PREPARING), FREE_SLOT);
 }
 
 function findSlot<T>(
@@ -115,15 +119,14 @@ function prepare(
   const preparing = slotState(threadId, PREPARING);
   if (!exchangeThread(cells, slot, thread, preparing)) return undefined;
   if (thread !== FREE_SLOT) clean(cells, slot, threadId);
-  let spent: Promise<unknown> | undefined;
-  let token = 0;
   // A slot without a token would be lost with its thread.
-  for (; token < TOKENS && spent === undefined; token++) {
-    spent = armToken(cells, slot, token, threadId);
+  for (const field of TOKEN_CELLS) {
+    const spent = armFirst(cells, slot, field, threadId);
+    if (spent === undefined) continue;
+    const isMine = exchangeThread(cells, slot, preparing, slotState(threadId, IN_USE));
+    return isMine ? {slot, field, spent} : undefined;
   }
-  if (spent === undefined) return undefined;
-  const isMine = exchangeThread(cells, slot, preparing, slotState(threadId, IN_USE));
-  return isMine ? {slot, token: token - 1, spent} : undefined;
+  return undefined;
 }
 
 /** Makes a dead thread's slot the calling thread's own. */
@@ -134,22 +137,34 @@ function reclaim(
   now: number,
   suspect: Suspect,
 ): Attachment | undefined {
-  if (isOwnedBy(readWord(cells), slot)) return undefined;
+  // Whoever wants one of its locks needs its tokens.
+  if (isNamed(cells, slot)) return undefined;
   if (threadState(readThread(cells, slot)) === IN_USE) {
     const isAlive = spendToken(cells, slot, threadId, now);
-    if (isAlive === undefined && isLastTokenLeft(cells, slot)) {
-      ask(cells, slot, now, ASK_RUNTIME_MILLISECONDS.otherwise, suspect);
-    }
+    if (isAlive === undefined) ask(cells, slot, now, ASK_RUNTIME_MILLISECONDS.otherwise, suspect);
   }
   const thread = readThread(cells, slot);
   if (threadState(thread) !== DIED) return undefined;
-  // It may have become the owner and died. Then its lock has to be inherited first, and its death
+  // It may have become an owner and died. Then its lock has to be inherited first, and its death
   // told.
-  if (isOwnedBy(readWord(cells), slot)) return undefined;
+  if (isNamed(cells, slot)) return undefined;
   return prepare(cells, slot, thread, threadId);
 }
 
-/** Has the runtime asked about the thread of `slot`, so often at most. */
+/** Whether the thread of `slot` owns a lock, or nobody has been told that it died as the owner. */
+function isNamed(cells: Cells, slot: Slot): boolean {
+  for (let n = 0; n < countEntries(cells); n++) {
+    const entry = entryAt(cells, n);
+    // In this order: a death is written down before the word changes.
+    if (isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)) return true;
+  }
+  return false;
+}
+
+/**
+ * Has the runtime asked about the thread of `slot` where only its last token is left, so often at
+ * most.
+ */
 function ask(
   cells: Cells,
   slot: Slot,
@@ -158,18 +173,13 @@ function ask(
   suspect: Suspect,
 ): undefined {
   const thread = readThread(cells, slot);
-  if (threadState(thread) !== IN_USE) return;
-  if (!claimTime(cells, slotCell(slot, RUNTIME_ASKED_AT), now, intervalMilliseconds)) return;
+  if (threadState(thread) !== IN_USE || !isLastTokenLeft(cells, slot)) return;
+  if (!claimTime(cells, slotCell(slot, SPENT_AT), now, intervalMilliseconds)) return;
   suspect({slot, threadId: threadIdIn(thread), hasDied: false});
 }
 
-/** Frees a slot that the calling thread has made PREPARING. */
-export function freeSlot(cells: Cells, slot: Slot, threadId: number): void {
-  exchangeThread(cells, slot, slotState(threadId, PREPARING), FREE_SLOT);
-}
-
 /** Ends what is left of the waits of a slot that changes hands. */
-export function clean(cells: Cells, slot: Slot, threadId: number): void {
-  clearTicket(cells, slot);
+function clean(cells: Cells, slot: Slot, threadId: number): void {
+  for (let n = 0; n < countEntries(cells); n++) clearWaiting(entryAt(cells, n), slot);
   disarmTokens(cells, slot, threadId);
 }

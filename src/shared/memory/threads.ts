@@ -2,25 +2,23 @@
  * Whose a slot is, and what is known of that thread: its `THREAD` cell has the thread's id and one
  * of these states.
  *
- * - FREE_SLOT: no thread, no ticket, and no token that is armed.
+ * - FREE_SLOT: no thread, nothing that it waits for, and no token that is armed.
  * - IN_USE: its thread lives as far as anybody knows. A token was armed before.
- * - DIED: a token said that the thread has ended. The word may still name it as the owner.
- * - DIED_HOLDING: it ended as the owner. Its lock is being inherited or was, and no caller has been
- *   told yet.
- * - PREPARING: the thread is making the slot its own, or free. The word never names it as the
- *   owner. So where no other slot is left, another thread may finish that work, which the first
- *   then notices by its own last step, and no slot is lost with a thread that ends meanwhile.
+ * - DIED: a token said that the thread has ended. Words may still name it as the owner, and its
+ *   death may be untold (deaths.ts). Where neither is so, the slot may be reclaimed.
+ * - PREPARING: the thread is making the slot its own, or free. No word names it as the owner. So
+ *   where no other slot is left, another thread may finish that work, which the first then notices
+ *   by its own last step, and no slot is lost with a thread that ends meanwhile.
  */
 import {Atomics} from '../intrinsics.js';
-import {THREAD, slotCell, type Cells, type Slot} from './layout.js';
+import {THREAD, slotCell, type Cells, type Entry, type Slot} from './layout.js';
 import {isHeld, isSameTurn, namedSlot, readWord, type Word} from './word.js';
 
 export const FREE_SLOT = 0;
 export const IN_USE = 1;
 export const DIED = 2;
-export const DIED_HOLDING = 3;
-export const PREPARING = 4;
-export const STATE_BITS = 3;
+export const PREPARING = 3;
+export const STATE_BITS = 2;
 
 export const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
 export const threadState = (thread: number) => thread & ((1 << STATE_BITS) - 1);
@@ -43,26 +41,28 @@ export function exchangeThread(cells: Cells, slot: Slot, from: number, to: numbe
 }
 
 /** The owner that `word`, which is HELD, names. */
-export function readOwner(cells: Cells, word: Word): SlotThread {
+export function readOwner({cells}: Entry, word: Word): SlotThread {
   const slot = namedSlot(word);
   const thread = readThread(cells, slot);
-  const state = threadState(thread);
-  return {slot, threadId: threadIdIn(thread), hasDied: state === DIED || state === DIED_HOLDING};
+  return {slot, threadId: threadIdIn(thread), hasDied: threadState(thread) === DIED};
 }
 
 /** The thread that owns the lock now, if any does. */
-export function readOwnerThreadId(cells: Cells): number | undefined {
+export function readOwnerThreadId(entry: Entry): number | undefined {
   for (;;) {
-    const word = readWord(cells);
+    const word = readWord(entry);
     if (!isHeld(word)) return undefined;
-    const {threadId} = readOwner(cells, word);
+    const {threadId} = readOwner(entry, word);
     // Otherwise the slot may be another thread's by now.
-    if (isSameTurn(word, readWord(cells))) return threadId;
+    if (isSameTurn(word, readWord(entry))) return threadId;
   }
 }
 
 /** Whether `slot` is in use by that thread, as far as anybody knows. */
-export function isInUseBy(cells: Cells, {slot, threadId}: SlotThread): boolean {
+export function isInUseBy(
+  cells: Cells,
+  {slot, threadId}: Pick<SlotThread, 'slot' | 'threadId'>,
+): boolean {
   return readThread(cells, slot) === slotState(threadId, IN_USE);
 }
 
@@ -74,11 +74,6 @@ export function markDied(cells: Cells, slot: Slot, threadId: number): void {
   exchangeThread(cells, slot, slotState(threadId, IN_USE), slotState(threadId, DIED));
 }
 
-/** @returns whether the slot still says that this thread died */
-export function markDiedHolding(cells: Cells, {slot, threadId}: SlotThread): boolean {
-  const diedHolding = slotState(threadId, DIED_HOLDING);
-  return (
-    exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding) ||
-    readThread(cells, slot) === diedHolding
-  );
+export function hasDied(cells: Cells, {slot, threadId}: SlotThread): boolean {
+  return readThread(cells, slot) === slotState(threadId, DIED);
 }

@@ -1,6 +1,6 @@
 /** Times in the memory, in milliseconds of the clock that all threads share, modulo 2³². */
 import {Atomics, max} from '../intrinsics.js';
-import {PROBED_AT, type Cells} from './layout.js';
+import {PROBED_AT, slotCell, type Cells, type Slot} from './layout.js';
 
 /**
  * Makes the time in `cell` `now`, if it is at least `milliseconds` ago. Of several threads that
@@ -13,12 +13,17 @@ export function claimTime(cells: Cells, cell: number, now: number, milliseconds:
   return Atomics.compareExchange(cells, cell, last, now | 0) === last;
 }
 
-/** Makes it this thread's turn to probe the owner's liveness for all, so often at most. */
-export function claimProbe(cells: Cells, now: number, intervalMilliseconds: number): boolean {
-  return claimTime(cells, PROBED_AT, now, intervalMilliseconds);
+/** Makes it this thread's turn to probe the thread of `slot` for all, so often at most. */
+export function claimProbe(
+  cells: Cells,
+  slot: Slot,
+  now: number,
+  intervalMilliseconds: number,
+): boolean {
+  return claimTime(cells, slotCell(slot, PROBED_AT), now, intervalMilliseconds);
 }
 
-/** How long ago a thread last began to probe the owner's liveness. */
-export function millisecondsSinceProbe(cells: Cells, now: number): number {
-  return max((now - Atomics.load(cells, PROBED_AT)) | 0, 0);
+/** How long ago a thread last began to probe the thread of `slot`. */
+export function millisecondsSinceProbe(cells: Cells, slot: Slot, now: number): number {
+  return max((now - Atomics.load(cells, slotCell(slot, PROBED_AT))) | 0, 0);
 }

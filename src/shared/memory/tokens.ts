@@ -1,82 +1,106 @@
 /**
  * Liveness tokens: by which other threads tell a thread that has ended from one that is busy.
  *
- * A token is a wait that its thread left on the token's cell. Only a notification ends that wait,
- * or the end of the thread, and a busy thread's wait is found, too. So a thread whose token was
- * armed, and behind which there is no wait, has ended. States of the cell:
+ * A token is a wait that its thread left on a cell of its slot. Only a notification ends that wait,
+ * or the end of the thread, and a busy thread's wait is found, too. So a thread that left a token,
+ * and behind whose cell there is no wait, has ended. A slot has two cells with tokens: several
+ * ordinary ones, and one that is kept for when there is good reason to think that the thread has
+ * ended. States of a cell:
  *
- * - SPENT: there may be a wait or not. Says nothing about the thread.
- * - ARMED, a positive number of the thread's own: there is a wait, if the thread still exists.
- *   Whoever exchanges it for their own SPENDING may notify.
- * - SPENDING, a negative number of a thread's own: that thread probes, or frees the slot, and
- *   is about to notify. If the slot
- *   changes hands meanwhile, its next line does not use the token. Otherwise that notification
- *   could end a wait of the wrong thread, which would then look dead.
+ * - SPENT: there may be waits or not. Says nothing about the thread.
+ * - ARMED, a positive number of a thread's own and a count: so many waits are there, if the thread
+ *   still exists. Whoever exchanges it for their own SPENDING may end one of them.
+ * - SPENDING, a negative number of a thread's own and a count: that thread probes, or frees the
+ *   slot, and is about to end one wait more than counted. If the slot changes hands meanwhile, its
+ *   next thread does not use the cell before that is over. Otherwise that notification could end a
+ *   wait of the wrong thread, which would then look dead.
+ *
+ * What must hold: behind a cell that a thread has armed there are at least as many waits of it as
+ * the cell counts. It adds waits before it counts them. A prober takes from the count before it ends
+ * a wait, and gives back no more than it left.
  */
 import {Atomics} from '../intrinsics.js';
-import {FIRST_TOKEN, TOKENS, TOKEN_SPENT_AT, slotCell, type Cells, type Slot} from './layout.js';
-import {markDied} from './threads.js';
+import {LAST_TOKEN, SPENT_AT, TOKENS, slotCell, type Cells, type Slot} from './layout.js';
+import {isInUseBy, markDied} from './threads.js';
 import {claimTime} from './times.js';
 
-const SPENT = 0;
-const armedBy = (threadId: number) => 1 + threadId;
-const spendingBy = (threadId: number) => -1 - threadId;
-
-/** The token that is kept for when there is good reason to think that the thread has ended. */
-const LAST_TOKEN = TOKENS - 1;
+/** The cells of a slot that have tokens. */
+export const TOKEN_CELLS = [TOKENS, LAST_TOKEN] as const;
+export type TokenCell = (typeof TOKEN_CELLS)[number];
 
 /**
- * The first token is due at any time, the second this long after it, each other after four times as
- * long as the one before. So a thread that cannot arm them again, because it computes or stands
- * still, has some left when it ends: the ninth is due after 109 minutes of silence. The last is
- * spent only if the runtime says that the thread has ended.
+ * How many ordinary tokens a thread has that uses a lock. The first is due at any time, the second
+ * `SECOND_TOKEN_MILLISECONDS` later, each other after four times as long as the one before. So a
+ * thread that cannot arm them again, because it computes or is blocked, has some left when it ends:
+ * the ninth is due after 109 minutes of silence.
  */
+export const ORDINARY_TOKENS = 9;
 const SECOND_TOKEN_MILLISECONDS = 300;
 
+const COUNT_BITS = 4;
+const COUNT_MASK = (1 << COUNT_BITS) - 1;
+/** One wait, which is due at any time: of a thread that has not used a lock yet. */
+export const FRESH = COUNT_MASK;
+
+const SPENT = 0;
+const armedBy = (threadId: number, count: number) => ((1 + threadId) << COUNT_BITS) | count;
+const armerOf = (armed: number) => (armed >> COUNT_BITS) - 1;
+const spendingBy = (threadId: number, left: number) => -(((1 + threadId) << COUNT_BITS) | left);
+
+/** How many waits of that thread are there, if it still exists. */
+function countOf(seen: number, threadId: number): number {
+  if (seen > SPENT && armerOf(seen) !== threadId) return 0;
+  const count = (seen < SPENT ? -seen : seen) & COUNT_MASK;
+  return count === FRESH ? 1 : count;
+}
+
 /**
- * Arms a token of the thread's own slot for the first time.
+ * Arms the first token of a cell of the calling thread's own slot.
  *
  * @returns what resolves when the token was spent; `undefined` if a prober may still be about to
- *   notify it because of the slot's last thread
+ *   end a wait there because of the slot's last thread
  */
-export function armToken(
+export function armFirst(
   cells: Cells,
   slot: Slot,
-  token: number,
+  field: TokenCell,
   threadId: number,
 ): Promise<unknown> | undefined {
-  const cell = slotCell(slot, FIRST_TOKEN + token);
+  const cell = slotCell(slot, field);
   if (Atomics.load(cells, cell) !== SPENT) return undefined;
   const wait = Atomics.waitAsync(cells, cell, SPENT);
   if (!wait.async) return undefined;
   // Only now that the wait is there.
-  const isArmed = Atomics.compareExchange(cells, cell, SPENT, armedBy(threadId)) === SPENT;
-  return isArmed ? wait.value : undefined;
+  const armed = armedBy(threadId, FRESH);
+  return Atomics.compareExchange(cells, cell, SPENT, armed) === SPENT ? wait.value : undefined;
 }
 
-/** Whether a token is armed by that thread. */
-export function isArmedBy(cells: Cells, slot: Slot, token: number, threadId: number): boolean {
-  return Atomics.load(cells, slotCell(slot, FIRST_TOKEN + token)) === armedBy(threadId);
-}
-
-/** Arms a token again that was spent. @returns what resolves when it was spent once more */
-export function rearmToken(
+/**
+ * Arms as many tokens as are missing in a cell that the calling thread has armed before.
+ *
+ * @param count how many there are to be
+ * @returns what resolves when they are spent, one for each
+ */
+export function armMissing(
   cells: Cells,
   slot: Slot,
-  token: number,
+  field: TokenCell,
   threadId: number,
-): Promise<unknown> {
-  const cell = slotCell(slot, FIRST_TOKEN + token);
+  count: number,
+): Promise<unknown>[] {
+  const cell = slotCell(slot, field);
+  const waits: Promise<unknown>[] = [];
   for (;;) {
-    let seen = Atomics.load(cells, cell);
-    const wait = Atomics.waitAsync(cells, cell, seen);
-    if (!wait.async) continue;
-    // Only now that the wait is there. The prober that ended the last one may still be exchanging
-    // SPENDING for SPENT.
-    while (Atomics.compareExchange(cells, cell, seen, armedBy(threadId)) !== seen) {
-      seen = Atomics.load(cells, cell);
+    const seen = Atomics.load(cells, cell);
+    const missing = count - countOf(seen, threadId);
+    if (missing > waits.length) {
+      const wait = Atomics.waitAsync(cells, cell, seen);
+      if (wait.async) waits[waits.length] = wait.value;
+    } else {
+      const armed = armedBy(threadId, count === 1 ? FRESH : count);
+      // Also where a prober is still SPENDING: it leaves as many waits as it counts.
+      if (missing <= 0 || Atomics.compareExchange(cells, cell, seen, armed) === seen) return waits;
     }
-    return wait.value;
   }
 }
 
@@ -95,44 +119,54 @@ export function spendToken(
   now: number,
   isThoughtDead = false,
 ): boolean | undefined {
-  const token = firstArmed(cells, slot);
-  if (token === undefined) return undefined;
-  if (!isThoughtDead) {
-    if (token === LAST_TOKEN) return undefined;
-    const wait = token === 0 ? 0 : SECOND_TOKEN_MILLISECONDS * 4 ** (token - 1);
-    if (!claimTime(cells, slotCell(slot, TOKEN_SPENT_AT), now, wait)) return undefined;
+  const ordinary = Atomics.load(cells, slotCell(slot, TOKENS));
+  if (ordinary > SPENT) {
+    const isDue =
+      isThoughtDead || claimTime(cells, slotCell(slot, SPENT_AT), now, patienceOf(ordinary));
+    return isDue ? spend(cells, slot, TOKENS, proberId) : undefined;
   }
-  const cell = slotCell(slot, FIRST_TOKEN + token);
+  return isThoughtDead ? spend(cells, slot, LAST_TOKEN, proberId) : undefined;
+}
+
+/** How long after the last token the next is due. */
+function patienceOf(ordinary: number): number {
+  const count = ordinary & COUNT_MASK;
+  const spent = count === FRESH ? 0 : ORDINARY_TOKENS - count;
+  return spent === 0 ? 0 : SECOND_TOKEN_MILLISECONDS * 4 ** (spent - 1);
+}
+
+function spend(cells: Cells, slot: Slot, field: TokenCell, proberId: number): boolean | undefined {
+  const cell = slotCell(slot, field);
   const armed = Atomics.load(cells, cell);
   if (armed <= SPENT) return undefined;
-  const spending = spendingBy(proberId);
+  const threadId = armerOf(armed);
+  const left = countOf(armed, threadId) - 1;
+  const spending = spendingBy(proberId, left);
   if (Atomics.compareExchange(cells, cell, armed, spending) !== armed) return undefined;
   const isAlive = Atomics.notify(cells, cell, 1) > 0;
   // At once: there are only so many tokens, and this prober may end, too.
-  if (!isAlive) markDied(cells, slot, armed - armedBy(0));
-  Atomics.compareExchange(cells, cell, spending, SPENT);
+  if (!isAlive) markDied(cells, slot, threadId);
+  // (Should the slot change hands just now, what is given back here counts as none of the next's.)
+  const isLeft = isAlive && left > 0 && isInUseBy(cells, {slot, threadId});
+  Atomics.compareExchange(cells, cell, spending, isLeft ? armedBy(threadId, left) : SPENT);
   return isAlive;
-}
-
-function firstArmed(cells: Cells, slot: Slot): number | undefined {
-  for (let token = 0; token < TOKENS; token++) {
-    if (Atomics.load(cells, slotCell(slot, FIRST_TOKEN + token)) > SPENT) return token;
-  }
-  return undefined;
 }
 
 /** Whether only the token is left that nobody may spend without the word of the runtime. */
 export function isLastTokenLeft(cells: Cells, slot: Slot): boolean {
-  return firstArmed(cells, slot) === LAST_TOKEN;
+  return (
+    Atomics.load(cells, slotCell(slot, TOKENS)) <= SPENT &&
+    Atomics.load(cells, slotCell(slot, LAST_TOKEN)) > SPENT
+  );
 }
 
 /** Ends the waits behind the tokens of a slot that changes hands, on behalf of this thread. */
 export function disarmTokens(cells: Cells, slot: Slot, threadId: number): void {
-  for (let token = 0; token < TOKENS; token++) {
-    const cell = slotCell(slot, FIRST_TOKEN + token);
+  for (const field of TOKEN_CELLS) {
+    const cell = slotCell(slot, field);
     const armed = Atomics.load(cells, cell);
     if (armed <= SPENT) continue;
-    const spending = spendingBy(threadId);
+    const spending = spendingBy(threadId, 0);
     if (Atomics.compareExchange(cells, cell, armed, spending) !== armed) continue;
     Atomics.notify(cells, cell);
     Atomics.compareExchange(cells, cell, spending, SPENT);

@@ -1,15 +1,19 @@
 /**
- * Which threads wait, in which order, and how they are woken.
+ * Which threads wait for a lock, and which of them is next.
  *
- * A line that waits has a ticket in its slot. It parks on a cell of that slot, so that a wake-up
- * reaches exactly the thread that it is meant for. Tickets, reservations and wake-ups say which
- * thread should try next; none of them makes an owner.
+ * `WAITING` has a bit for each slot. A thread sets its own while it waits. Whoever chooses it takes
+ * the bit and calls the thread, which sets it again if it does not get the lock. The next in turn is
+ * the next slot that waits, going around the circle of slots from the one that leaves the lock. Bits,
+ * reservations and calls say which thread should try next; none of them makes an owner.
+ *
+ * A thread sets its bit before it reads the word, and an owner that leaves changes the word before
+ * it looks at the bits for the last time. So of two that meet, one at least sees the other.
  *
  * docs/shared-lock.md says why nobody is forgotten.
  */
-import {Atomics} from '../intrinsics.js';
-import {POLLS, WAKE_UPS, SLOTS_IN_USE, TICKET, TICKETS, slotCell} from './layout.js';
-import type {Cells, Slot} from './layout.js';
+import {Atomics, clz32} from '../intrinsics.js';
+import {call} from './calls.js';
+import {POLLS, WAITING, WAITING_CELLS, type Cells, type Entry, type Slot} from './layout.js';
 import {
   exchangeWord,
   freed,
@@ -17,6 +21,7 @@ import {
   isOwnedBy,
   isReservedFor,
   markWaiters,
+  namedSlot,
   offered,
   readWord,
   reserved,
@@ -25,43 +30,37 @@ import {
   type Word,
 } from './word.js';
 
-interface Ticket {
-  readonly slot: Slot;
-  readonly number: number;
-}
-
-/** A place in the order in which threads began to wait. */
-export function drawTicket(cells: Cells): number {
-  // 0 stands for none.
-  return (Atomics.add(cells, TICKETS, 1) + 1) | 0 || drawTicket(cells);
-}
+const waitingCell = (entry: Entry, slot: Slot) => entry.word + WAITING + (slot >> 5);
+// (A shift counts modulo 32.)
+const bitOf = (slot: Slot) => 1 << slot;
 
 /**
- * Shows that `slot` waits with this ticket, or takes the lock.
+ * Shows that `slot` waits, or takes the lock.
  *
  * @returns the word if `slot` is the owner
  */
-export function announceOrTake(cells: Cells, slot: Slot, ticket: number): Word | undefined {
-  announce(cells, slot, ticket);
+export function announceOrTake(entry: Entry, slot: Slot): Word | undefined {
+  announce(entry, slot);
   for (;;) {
-    const word = readWord(cells);
+    const word = readWord(entry);
     // A step of this line that ran out of stack may have taken it before.
     if (isOwnedBy(word, slot)) return word;
     if (isFree(word) || isReservedFor(word, slot)) {
-      const taken = take(cells, word, slot);
+      const taken = take(entry, word, slot);
       if (taken !== undefined) return taken;
-    } else if (markWaiters(cells, word)) return undefined;
+    } else if (markWaiters(entry, word)) return undefined;
   }
 }
 
-/** Shows that `slot` waits with this ticket. The word must say so, too, before anybody vacates it. */
-export function announce(cells: Cells, slot: Slot, ticket: number): void {
-  Atomics.store(cells, slotCell(slot, TICKET), ticket);
+/** Shows that `slot` waits. The word must say so, too, before anybody vacates it. */
+export function announce(entry: Entry, slot: Slot): void {
+  Atomics.or(entry.cells, waitingCell(entry, slot), bitOf(slot));
 }
 
-/** `slot` has the lock, and waits no more. */
-export function clearTicket(cells: Cells, slot: Slot): void {
-  Atomics.store(cells, slotCell(slot, TICKET), 0);
+/** `slot` waits no more. @returns whether it did, and was not chosen */
+export function clearWaiting(entry: Entry, slot: Slot): boolean {
+  const bit = bitOf(slot);
+  return (Atomics.and(entry.cells, waitingCell(entry, slot), ~bit) & bit) !== 0;
 }
 
 /**
@@ -69,40 +68,18 @@ export function clearTicket(cells: Cells, slot: Slot): void {
  *
  * @returns the word that it left to another, if it had something to pass on
  */
-export function withdrawTicket(cells: Cells, slot: Slot, ticket: number): Word | undefined {
-  const cell = slotCell(slot, TICKET);
-  const wasChosen = Atomics.compareExchange(cells, cell, ticket, 0) !== ticket;
-  return decline(cells, slot, wasChosen);
+export function withdraw(entry: Entry, slot: Slot): Word | undefined {
+  const wasChosen = !clearWaiting(entry, slot);
+  return decline(entry, slot, wasChosen);
 }
 
-/** The same for a line that was woken, and in which nobody waits any more. */
-export function decline(cells: Cells, slot: Slot, wasChosen = true): Word | undefined {
-  const word = readWord(cells);
-  if (isReservedFor(word, slot)) return handOff(cells, word);
+/** The same for a line that was called, and in which nobody waits any more. */
+export function decline(entry: Entry, slot: Slot, wasChosen = true): Word | undefined {
+  const word = readWord(entry);
+  if (isReservedFor(word, slot)) return handOff(entry, word);
   if (!wasChosen || !isFree(word)) return undefined;
-  wakeLongestWaiting(cells);
+  wakeNext(entry, slot);
   return word;
-}
-
-/** How often `slot` has been woken. */
-export function countWakeUps(cells: Cells, slot: Slot): number {
-  return Atomics.load(cells, slotCell(slot, WAKE_UPS));
-}
-
-/** @returns what resolves when `slot` is woken; `undefined` if it has been since `wakeUps` */
-export function park(cells: Cells, slot: Slot, wakeUps: number): Promise<unknown> | undefined {
-  const wait = Atomics.waitAsync(cells, slotCell(slot, WAKE_UPS), wakeUps);
-  return wait.async ? wait.value : undefined;
-}
-
-/** Blocks the thread for so long at most. @returns whether `slot` was woken since `wakeUps` */
-export function parkBlocking(
-  cells: Cells,
-  slot: Slot,
-  wakeUps: number,
-  milliseconds: number,
-): boolean {
-  return Atomics.wait(cells, slotCell(slot, WAKE_UPS), wakeUps, milliseconds) !== 'timed-out';
 }
 
 /** One more poll of a contending thread. @returns how many there were before, modulo 2³² */
@@ -111,18 +88,18 @@ export function countPoll(cells: Cells): number {
 }
 
 /**
- * Reserves the lock, which the caller owns or which is reserved, for whoever has waited longest,
- * and wakes that thread.
+ * Reserves the lock, which the caller owns or which is reserved, for the next that waits, and wakes
+ * that thread.
  *
  * @returns the word that it left; `undefined` if the word was no longer `word`: nothing happened
  */
-export function handOff(cells: Cells, word: Word): Word | undefined {
-  return vacate(cells, word, reserved);
+export function handOff(entry: Entry, word: Word): Word | undefined {
+  return vacate(entry, word, reserved);
 }
 
 /** The same, but frees the lock: the thread that is woken may find that another was quicker. */
-export function offer(cells: Cells, word: Word): Word | undefined {
-  return vacate(cells, word, offered);
+export function offer(entry: Entry, word: Word): Word | undefined {
+  return vacate(entry, word, offered);
 }
 
 /**
@@ -130,64 +107,60 @@ export function offer(cells: Cells, word: Word): Word | undefined {
  *
  * - Somebody else has changed the word. What happens to it next is up to them, and what an earlier
  *   pass left stands.
- * - Nobody has a ticket. The lock is freed, and WAITERS cleared with it. A line that came in
- *   between may have found WAITERS still set, so tickets are looked for once more.
- * - Somebody has a ticket. The word becomes theirs, and if the ticket is still there, it is taken
- *   and its thread woken.
- * - Somebody had a ticket and gave up before it could see that it was chosen. The next is chosen.
+ * - Nobody waits. The lock is freed, and WAITERS cleared with it. A line that came in between may
+ *   have found WAITERS still set, so the bits are looked at once more.
+ * - Somebody waits. The word becomes theirs, and if their bit is still there, it is taken and the
+ *   thread woken.
+ * - Somebody waited and gave up before it could see that it was chosen. The next is chosen.
  */
 function vacate(
-  cells: Cells,
+  entry: Entry,
   word: Word,
   next: (word: Word, slot: Slot) => Word,
 ): Word | undefined {
   let left: Word | undefined;
+  let after = namedSlot(word);
   for (;;) {
     const from: Word = left ?? word;
-    const longest = longestWaiting(cells);
-    const to = longest === undefined ? freed(from) : next(from, longest.slot);
-    if (!exchangeWord(cells, from, to)) return left;
+    const chosen = nextWaiting(entry, after);
+    const to = chosen === undefined ? freed(from) : next(from, chosen);
+    if (!exchangeWord(entry, from, to)) return left;
     left = to;
-    if (longest === undefined) {
-      if (longestWaiting(cells) !== undefined) {
-        setWaiters(cells);
-        wakeLongestWaiting(cells);
+    if (chosen === undefined) {
+      if (nextWaiting(entry, after) !== undefined) {
+        setWaiters(entry);
+        wakeNext(entry, after);
       }
       return left;
     }
-    if (claimAndWake(cells, longest)) return left;
+    if (claimAndWake(entry, chosen)) return left;
+    after = chosen;
   }
 }
 
-/** Wakes the thread that has waited longest, if any waits. */
-export function wakeLongestWaiting(cells: Cells): void {
+/** Wakes the thread that is next after `slot`, if any waits. */
+export function wakeNext(entry: Entry, slot: Slot): void {
   for (;;) {
-    const longest = longestWaiting(cells);
-    if (longest === undefined || claimAndWake(cells, longest)) return;
+    const next = nextWaiting(entry, slot);
+    if (next === undefined || claimAndWake(entry, next)) return;
   }
 }
 
-export function longestWaiting(cells: Cells): Ticket | undefined {
-  let longest: Ticket | undefined;
-  for (let slot = (Atomics.load(cells, SLOTS_IN_USE) - 1) as Slot; slot >= 0; slot--) {
-    const number = Atomics.load(cells, slotCell(slot, TICKET));
-    if (number === 0) continue;
-    // Tickets wrap around, so that only their distance tells which is the older.
-    if (longest === undefined || ((number - longest.number) | 0) < 0) longest = {slot, number};
+/** The slot that is the next to wait, going around from `slot`, which comes last itself. */
+export function nextWaiting({cells, word}: Entry, slot: Slot): Slot | undefined {
+  const first = slot >> 5;
+  // The slot's own cell twice: what comes after it, and in the end the rest.
+  for (let n = 0; n <= WAITING_CELLS; n++) {
+    const cell = (first + n) % WAITING_CELLS;
+    const bits = Atomics.load(cells, word + WAITING + cell) & (n === 0 ? -2 << slot : -1);
+    if (bits !== 0) return (cell * 32 + 31 - clz32(bits & -bits)) as Slot;
   }
-  return longest;
+  return undefined;
 }
 
-/**
- * Takes a ticket from its slot, and wakes the thread: it waits again if it does not get the lock.
- */
-function claimAndWake(cells: Cells, {slot, number}: Ticket): boolean {
-  const isMine = Atomics.compareExchange(cells, slotCell(slot, TICKET), number, 0) === number;
-  if (isMine) wake(cells, slot);
+/** Takes the bit of a slot, and wakes the thread: it waits again if it does not get the lock. */
+function claimAndWake(entry: Entry, slot: Slot): boolean {
+  const isMine = clearWaiting(entry, slot);
+  if (isMine) call(entry, slot);
   return isMine;
-}
-
-export function wake(cells: Cells, slot: Slot): void {
-  Atomics.add(cells, slotCell(slot, WAKE_UPS), 1);
-  Atomics.notify(cells, slotCell(slot, WAKE_UPS));
 }

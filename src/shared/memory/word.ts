@@ -14,12 +14,12 @@
  *
  * - Only an exchange of the whole word makes an owner, and each new owner is a new turn. So a word
  *   that changed and changed back in the meantime does not compare equal (the ABA problem).
- * - WAITERS is set while a parked thread has a ticket. Whoever clears it looks for tickets again
- *   afterwards, and sets it again if there are any.
+ * - WAITERS is set while a thread is parked that `WAITING` shows. Whoever clears it looks there again
+ *   afterwards, and sets it again if there is one.
  * - ABANDONED is set from when a dead owner's lock is inherited until the heir has been told.
  */
 import {Atomics} from '../intrinsics.js';
-import {WORD, type Cells, type Slot} from './layout.js';
+import type {Entry, Slot} from './layout.js';
 
 const SLOT_MASK = 0xff;
 const RESERVED = 0x100;
@@ -77,7 +77,7 @@ export const leftBehind = (word: Word) =>
  */
 const vacated = (word: Word) => (word & ~STATE_MASK) + ((word & RESERVED) === 0 ? 0 : ONE_TURN);
 
-/** FREE, from any state, where nobody has a ticket. */
+/** FREE, from any state, where nobody waits. */
 export const freed = (word: Word) => (vacated(word) & ~WAITERS) as Word;
 
 /** FREE, from HELD, for whoever is first to take it. */
@@ -89,44 +89,44 @@ export const reserved = (word: Word, slot: Slot) =>
 
 // The steps
 
-export function readWord(cells: Cells): Word {
-  return Atomics.load(cells, WORD) as Word;
+export function readWord({cells, word}: Entry): Word {
+  return Atomics.load(cells, word) as Word;
 }
 
 /** The only way to change who has the lock. @returns whether the word was still `word` */
-export function exchangeWord(cells: Cells, word: Word, replacement: Word): boolean {
-  return Atomics.compareExchange(cells, WORD, word, replacement) === word;
+export function exchangeWord(entry: Entry, word: Word, replacement: Word): boolean {
+  return Atomics.compareExchange(entry.cells, entry.word, word, replacement) === word;
 }
 
 /** Makes `slot` the owner if the word is still `word`, whoever it names. @returns the word then */
-export function take(cells: Cells, word: Word, slot: Slot): Word | undefined {
+export function take(entry: Entry, word: Word, slot: Slot): Word | undefined {
   const next = taken(word, slot);
-  return exchangeWord(cells, word, next) ? next : undefined;
+  return exchangeWord(entry, word, next) ? next : undefined;
 }
 
 /** Makes `slot` the owner if the lock is free or reserved for it. @returns the word then */
-export function tryTake(cells: Cells, slot: Slot): Word | undefined {
-  const word = readWord(cells);
-  return isFree(word) || isReservedFor(word, slot) ? take(cells, word, slot) : undefined;
+export function tryTake(entry: Entry, slot: Slot): Word | undefined {
+  const word = readWord(entry);
+  return isFree(word) || isReservedFor(word, slot) ? take(entry, word, slot) : undefined;
 }
 
 /** Frees the lock if the word is still `word`, without WAITERS. @returns the word then */
-export function tryFree(cells: Cells, word: Word): Word | undefined {
+export function tryFree(entry: Entry, word: Word): Word | undefined {
   const next = (word & ~STATE_MASK) as Word;
-  return !hasWaiters(word) && exchangeWord(cells, word, next) ? next : undefined;
+  return !hasWaiters(word) && exchangeWord(entry, word, next) ? next : undefined;
 }
 
-/** Somebody has a ticket. @returns whether the word was still `word`, or said so already */
-export function markWaiters(cells: Cells, word: Word): boolean {
-  return hasWaiters(word) || exchangeWord(cells, word, (word | WAITERS) as Word);
+/** Somebody waits. @returns whether the word was still `word`, or said so already */
+export function markWaiters(entry: Entry, word: Word): boolean {
+  return hasWaiters(word) || exchangeWord(entry, word, (word | WAITERS) as Word);
 }
 
-/** Somebody has a ticket, whatever the word is. */
-export function setWaiters(cells: Cells): void {
-  Atomics.or(cells, WORD, WAITERS);
+/** Somebody waits, whatever the word is. */
+export function setWaiters({cells, word}: Entry): void {
+  Atomics.or(cells, word, WAITERS);
 }
 
 /** The heir has been told. */
-export function clearAbandoned(cells: Cells): void {
-  Atomics.and(cells, WORD, ~ABANDONED);
+export function clearAbandoned({cells, word}: Entry): void {
+  Atomics.and(cells, word, ~ABANDONED);
 }

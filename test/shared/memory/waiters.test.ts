@@ -1,28 +1,29 @@
 import test from 'ava';
 import {Atomics as calledAtomics} from '../../../src/shared/intrinsics.js';
 import {
-  TICKET,
-  TICKETS,
-  WORD,
+  call,
+  isCalled as isCalledFor,
+  takeCalls,
+  waitForCall,
+} from '../../../src/shared/memory/calls.js';
+import {
+  SLOTS,
+  WAITING,
   createBuffer,
-  slotCell,
-  type Cells,
+  entryAt,
+  type Entry,
   type Slot,
 } from '../../../src/shared/memory/layout.js';
 import {
   announceOrTake,
-  clearTicket,
+  clearWaiting,
   countPoll,
-  countWakeUps,
   decline,
-  drawTicket,
   handOff,
-  longestWaiting,
+  nextWaiting,
   offer,
-  park,
-  wake,
-  wakeLongestWaiting,
-  withdrawTicket,
+  wakeNext,
+  withdraw,
 } from '../../../src/shared/memory/waiters.js';
 import {
   hasWaiters,
@@ -37,36 +38,41 @@ import {
 } from '../../../src/shared/memory/word.js';
 import {settle, watch} from '../../support/async.js';
 import {attachNobody} from '../../support/nobody.js';
+import {isCalled} from '../../support/waiting.js';
 
-const createCells = () => new Int32Array(createBuffer([1, 2, 3]));
+/** The second of three locks in a memory. */
+const createEntry = () => entryAt(new Int32Array(createBuffer([1, 2, 3], 3)), 1);
 
 /** The lock, the slot that owns it, and the slots of others, of which none waits yet. */
 function setUp(others = 3) {
-  const cells = createCells();
-  const owner = attachNobody(cells, 1000);
-  const slots = Array.from({length: others}, (_, n) => attachNobody(cells, 1001 + n));
-  tryTake(cells, owner);
-  const wakeUps = () => slots.map((slot) => countWakeUps(cells, slot));
-  return {cells, owner, slots: slots as [Slot, Slot, Slot], wakeUps};
+  const entry = createEntry();
+  const owner = attachNobody(entry.cells, 1000);
+  const slots = Array.from({length: others}, (_, n) => attachNobody(entry.cells, 1001 + n));
+  tryTake(entry, owner);
+  const calls = () => slots.map((slot) => isCalled(entry, slot));
+  return {entry, owner, slots: slots as [Slot, Slot, Slot], calls};
 }
 
-/** `slot` begins to wait. @returns its ticket */
-function join(cells: Cells, slot: Slot): number {
-  const ticket = drawTicket(cells);
-  if (announceOrTake(cells, slot, ticket) !== undefined) throw new Error('It need not wait.');
-  return ticket;
+/** `slot` begins to wait. */
+function join(entry: Entry, slot: Slot): void {
+  if (announceOrTake(entry, slot) !== undefined) throw new Error('It need not wait.');
 }
 
-const ticketOf = (cells: Cells, slot: Slot) => cells[slotCell(slot, TICKET)];
+function setWaiting({cells, word}: Entry, slot: Slot): void {
+  Atomics.or(cells, word + WAITING + (slot >> 5), 1 << slot);
+}
+
+const isWaiting = ({cells, word}: Entry, slot: Slot) =>
+  ((cells[word + WAITING + (slot >> 5)] as number) & (1 << slot)) !== 0;
 
 /**
  * Something happens just before the word is next exchanged, or just after: in another thread, as it
  * seems to who exchanges it.
  */
-function interpose(moment: 'before' | 'after', action: () => void): void {
+function interpose({word}: Entry, moment: 'before' | 'after', action: () => void): void {
   const {compareExchange} = calledAtomics;
   const once = (cells: Int32Array, cell: number, from: number, to: number): number => {
-    if (cell !== WORD) return compareExchange(cells, cell, from, to);
+    if (cell !== word) return compareExchange(cells, cell, from, to);
     calledAtomics.compareExchange = compareExchange;
     if (moment === 'before') action();
     const was = compareExchange(cells, cell, from, to);
@@ -76,309 +82,333 @@ function interpose(moment: 'before' | 'after', action: () => void): void {
   calledAtomics.compareExchange = once as typeof compareExchange;
 }
 
-// Tickets
+// Turns
 
-test('each ticket is drawn once, and none is 0', (t) => {
-  const cells = createCells();
-  t.deepEqual([drawTicket(cells), drawTicket(cells)], [1, 2]);
-  cells[TICKETS] = -2;
-  t.deepEqual([drawTicket(cells), drawTicket(cells), drawTicket(cells)], [-1, 1, 2]);
-  cells[TICKETS] = 2 ** 31 - 1;
-  t.deepEqual([drawTicket(cells), drawTicket(cells)], [-(2 ** 31), -(2 ** 31) + 1]);
-});
-
-test('the longest waiting is who drew first, whichever slot it has', (t) => {
-  const {cells, slots} = setUp();
+test('the next in turn is the next slot that waits, around the circle of slots', (t) => {
+  const {entry, slots} = setUp();
   const [a, b, c] = slots;
-  t.is(longestWaiting(cells), undefined);
-  const tickets = [c, a, b].map((slot) => join(cells, slot));
-  t.deepEqual(longestWaiting(cells), {slot: c, number: tickets[0] as number});
-  clearTicket(cells, c);
-  t.is(longestWaiting(cells)?.slot, a);
-  clearTicket(cells, a);
-  t.is(longestWaiting(cells)?.slot, b);
+  t.is(nextWaiting(entry, a), undefined);
+  for (const slot of [c, a, b]) join(entry, slot);
+  t.deepEqual(
+    slots.map((slot) => nextWaiting(entry, slot)),
+    [b, c, a],
+  );
+  clearWaiting(entry, b);
+  t.is(nextWaiting(entry, a), c);
+  clearWaiting(entry, c);
+  t.is(nextWaiting(entry, a), a, 'the slot itself comes last');
 });
 
-for (const last of [-2, 2 ** 31 - 2]) {
-  test(`the longest waiting is who drew first also where tickets go on from ${last}`, (t) => {
-    for (const order of [
-      [0, 1, 2],
-      [2, 1, 0],
-      [1, 2, 0],
-    ]) {
-      const {cells, slots} = setUp();
-      cells[TICKETS] = last;
-      for (const n of order) join(cells, slots[n] as Slot);
-      const served: Array<Slot | undefined> = [];
-      for (let longest; (longest = longestWaiting(cells)); clearTicket(cells, longest.slot)) {
-        served.push(longest.slot);
-      }
-      t.deepEqual(
-        served,
-        order.map((n) => slots[n]),
-      );
+test('turns go around in the order of slots, wherever they are and begin', (t) => {
+  const waiting = [0, 1, 30, 31, 32, 62, 63, 64, 100, 126, 127] as Slot[];
+  const entry = createEntry();
+  for (let first = 0 as Slot; first < SLOTS; first++) {
+    for (const slot of waiting) setWaiting(entry, slot);
+    const served: Slot[] = [];
+    for (let next: Slot | undefined = first; ; served.push(next)) {
+      next = nextWaiting(entry, next);
+      if (next === undefined) break;
+      t.true(clearWaiting(entry, next));
     }
-  });
-}
+    const after = waiting.filter((slot) => slot > first);
+    t.deepEqual(served, [...after, ...waiting.slice(0, waiting.length - after.length)]);
+  }
+});
+
+test('who waits for one lock does not wait for another of the same memory', (t) => {
+  const {entry, slots} = setUp();
+  const [before, after] = [entryAt(entry.cells, 0), entryAt(entry.cells, 2)];
+  for (const slot of slots) join(entry, slot);
+  t.deepEqual(
+    [nextWaiting(before, slots[0]), nextWaiting(after, slots[0])],
+    [undefined, undefined],
+  );
+  setWaiting(before, slots[2]);
+  t.is(nextWaiting(entry, slots[0]), slots[1]);
+  t.is(nextWaiting(before, slots[0]), slots[2]);
+});
 
 // Beginning to wait
 
 test('who announces itself takes a lock that is free', (t) => {
-  const {cells, owner, slots} = setUp();
-  handOff(cells, readWord(cells));
-  const word = announceOrTake(cells, slots[0], drawTicket(cells));
-  t.is(word, readWord(cells));
+  const {entry, owner, slots} = setUp();
+  handOff(entry, readWord(entry));
+  const word = announceOrTake(entry, slots[0]);
+  t.is(word, readWord(entry));
   t.true(isOwnedBy(word as Word, slots[0]));
   t.false(isOwnedBy(word as Word, owner));
 });
 
 test('who announces itself takes a lock that is reserved for it, and no other', (t) => {
-  const {cells, slots} = setUp();
+  const {entry, slots} = setUp();
   const [a, b] = slots;
-  const ticket = join(cells, a);
-  handOff(cells, readWord(cells));
-  t.is(announceOrTake(cells, b, drawTicket(cells)), undefined);
-  t.true(isReservedFor(readWord(cells), a));
-  t.true(isOwnedBy(announceOrTake(cells, a, ticket) as Word, a));
+  join(entry, a);
+  handOff(entry, readWord(entry));
+  t.is(announceOrTake(entry, b), undefined);
+  t.true(isReservedFor(readWord(entry), a));
+  t.true(isOwnedBy(announceOrTake(entry, a) as Word, a));
 });
 
-test('who announces itself while the lock is held has a ticket, and WAITERS says so', (t) => {
-  const {cells, owner, slots} = setUp();
-  t.false(hasWaiters(readWord(cells)));
-  const ticket = join(cells, slots[0]);
-  t.is(ticketOf(cells, slots[0]), ticket);
-  t.true(hasWaiters(readWord(cells)));
-  t.true(isOwnedBy(readWord(cells), owner));
+test('who announces itself while the lock is held shows that it waits, and WAITERS says so', (t) => {
+  const {entry, owner, slots} = setUp();
+  t.false(hasWaiters(readWord(entry)));
+  join(entry, slots[0]);
+  t.true(isWaiting(entry, slots[0]));
+  t.true(hasWaiters(readWord(entry)));
+  t.true(isOwnedBy(readWord(entry), owner));
 });
 
 test('who announces itself takes a lock that it is given in that moment', (t) => {
-  const {cells, owner, slots} = setUp();
-  interpose('before', () => handOff(cells, readWord(cells)));
-  // The owner finds the ticket, and reserves the lock for it.
-  const word = announceOrTake(cells, slots[0], drawTicket(cells));
+  const {entry, owner, slots} = setUp();
+  interpose(entry, 'before', () => handOff(entry, readWord(entry)));
+  // The owner finds that it waits, and reserves the lock for it.
+  const word = announceOrTake(entry, slots[0]);
   t.true(isOwnedBy(word as Word, slots[0]));
-  t.false(isOwnedBy(readWord(cells), owner));
+  t.false(isOwnedBy(readWord(entry), owner));
 });
 
 // Giving up the wait
 
 test('who withdraws and was not chosen passes on nothing', (t) => {
-  const {cells, owner, slots, wakeUps} = setUp();
+  const {entry, owner, slots, calls} = setUp();
   const [a, b] = slots;
-  const ticket = join(cells, a);
-  join(cells, b);
-  t.is(withdrawTicket(cells, a, ticket), undefined);
-  t.is(ticketOf(cells, a), 0);
-  t.is(longestWaiting(cells)?.slot, b);
-  t.true(isOwnedBy(readWord(cells), owner));
-  t.deepEqual(wakeUps(), [0, 0, 0]);
+  join(entry, a);
+  join(entry, b);
+  t.is(withdraw(entry, a), undefined);
+  t.false(isWaiting(entry, a));
+  t.is(nextWaiting(entry, owner), b);
+  t.true(isOwnedBy(readWord(entry), owner));
+  t.deepEqual(calls(), [false, false, false]);
 });
 
 test('who withdraws from a lock that is reserved for it hands it to the next', (t) => {
-  const {cells, slots, wakeUps} = setUp();
+  const {entry, slots, calls} = setUp();
   const [a, b] = slots;
-  const ticket = join(cells, a);
-  join(cells, b);
-  handOff(cells, readWord(cells));
-  t.true(isReservedFor(readWord(cells), a));
-  t.deepEqual(wakeUps(), [1, 0, 0]);
-  t.is(withdrawTicket(cells, a, ticket), readWord(cells));
-  t.true(isReservedFor(readWord(cells), b));
-  t.deepEqual(wakeUps(), [1, 1, 0]);
+  join(entry, a);
+  join(entry, b);
+  handOff(entry, readWord(entry));
+  t.true(isReservedFor(readWord(entry), a));
+  t.deepEqual(calls(), [true, false, false]);
+  t.is(withdraw(entry, a), readWord(entry));
+  t.true(isReservedFor(readWord(entry), b));
+  t.deepEqual(calls(), [true, true, false]);
 });
 
 test('who withdraws as the last from a lock that is reserved for it frees it', (t) => {
-  const {cells, slots} = setUp();
-  const ticket = join(cells, slots[0]);
-  handOff(cells, readWord(cells));
-  t.is(withdrawTicket(cells, slots[0], ticket), readWord(cells));
-  t.true(isFree(readWord(cells)));
-  t.false(hasWaiters(readWord(cells)));
+  const {entry, slots} = setUp();
+  join(entry, slots[0]);
+  handOff(entry, readWord(entry));
+  t.is(withdraw(entry, slots[0]), readWord(entry));
+  t.true(isFree(readWord(entry)));
+  t.false(hasWaiters(readWord(entry)));
 });
 
 test('who withdraws and was woken for a free lock wakes the next in its place', (t) => {
-  const {cells, slots, wakeUps} = setUp();
+  const {entry, slots, calls} = setUp();
   const [a, b] = slots;
-  const ticket = join(cells, a);
-  join(cells, b);
-  offer(cells, readWord(cells));
-  t.deepEqual(wakeUps(), [1, 0, 0]);
-  t.is(withdrawTicket(cells, a, ticket), readWord(cells));
-  t.true(isFree(readWord(cells)));
-  t.deepEqual(wakeUps(), [1, 1, 0]);
+  join(entry, a);
+  join(entry, b);
+  offer(entry, readWord(entry));
+  t.deepEqual(calls(), [true, false, false]);
+  t.is(withdraw(entry, a), readWord(entry));
+  t.true(isFree(readWord(entry)));
+  t.deepEqual(calls(), [true, true, false]);
 });
 
 test('who withdraws and was woken for a lock that another took wakes nobody', (t) => {
-  const {cells, owner, slots, wakeUps} = setUp();
+  const {entry, owner, slots, calls} = setUp();
   const [a, b] = slots;
-  const ticket = join(cells, a);
-  join(cells, b);
-  offer(cells, readWord(cells));
-  t.true(isOwnedBy(tryTake(cells, owner) as Word, owner));
-  t.is(withdrawTicket(cells, a, ticket), undefined);
-  t.deepEqual(wakeUps(), [1, 0, 0]);
+  join(entry, a);
+  join(entry, b);
+  offer(entry, readWord(entry));
+  t.true(isOwnedBy(tryTake(entry, owner) as Word, owner));
+  t.is(withdraw(entry, a), undefined);
+  t.deepEqual(calls(), [true, false, false]);
 });
 
 test('who withdraws from a free lock and was not woken wakes nobody', (t) => {
-  const {cells, slots, wakeUps} = setUp();
+  const {entry, slots, calls} = setUp();
   const [a, b] = slots;
-  join(cells, a);
-  const ticket = join(cells, b);
-  offer(cells, readWord(cells));
-  t.is(withdrawTicket(cells, b, ticket), undefined);
-  t.deepEqual(wakeUps(), [1, 0, 0]);
+  join(entry, a);
+  join(entry, b);
+  offer(entry, readWord(entry));
+  t.is(withdraw(entry, b), undefined);
+  t.deepEqual(calls(), [true, false, false]);
 });
 
 test('who has nobody left in line declines what it was woken for', (t) => {
-  const {cells, slots, wakeUps} = setUp();
+  const {entry, slots, calls} = setUp();
   const [a, b] = slots;
-  join(cells, a);
-  join(cells, b);
-  handOff(cells, readWord(cells));
-  t.is(decline(cells, a), readWord(cells));
-  t.true(isReservedFor(readWord(cells), b));
-  t.is(decline(cells, a), undefined);
-  t.deepEqual(wakeUps(), [1, 1, 0]);
+  join(entry, a);
+  join(entry, b);
+  handOff(entry, readWord(entry));
+  t.is(decline(entry, a), readWord(entry));
+  t.true(isReservedFor(readWord(entry), b));
+  t.is(decline(entry, a), undefined);
+  t.deepEqual(calls(), [true, true, false]);
 });
 
 // Giving up the lock
 
-test('a lock that is handed off is reserved for who has waited longest, who is woken', (t) => {
-  const {cells, slots, wakeUps} = setUp();
+test('a lock that is handed off is reserved for the next in turn, who is woken', (t) => {
+  const {entry, owner, slots, calls} = setUp();
   const [a, b, c] = slots;
-  for (const slot of [b, c, a]) join(cells, slot);
-  t.is(handOff(cells, readWord(cells)), readWord(cells));
-  t.true(isReservedFor(readWord(cells), b));
-  t.true(hasWaiters(readWord(cells)));
-  t.deepEqual(wakeUps(), [0, 1, 0]);
-  t.is(ticketOf(cells, b), 0);
-  t.is(longestWaiting(cells)?.slot, c);
+  for (const slot of [b, c, a]) join(entry, slot);
+  t.is(handOff(entry, readWord(entry)), readWord(entry));
+  t.true(isReservedFor(readWord(entry), a));
+  t.true(hasWaiters(readWord(entry)));
+  t.deepEqual(calls(), [true, false, false]);
+  t.false(isWaiting(entry, a));
+  t.is(nextWaiting(entry, owner), b);
 });
 
-test('a lock that is offered is free, and who has waited longest is woken', (t) => {
-  const {cells, slots, wakeUps} = setUp();
+test('a lock that is offered is free, and the next in turn is woken', (t) => {
+  const {entry, owner, slots, calls} = setUp();
   const [a, b] = slots;
-  for (const slot of [b, a]) join(cells, slot);
-  t.is(offer(cells, readWord(cells)), readWord(cells));
-  t.true(isFree(readWord(cells)));
-  t.true(hasWaiters(readWord(cells)));
-  t.deepEqual(wakeUps(), [0, 1, 0]);
-  t.is(ticketOf(cells, b), 0);
-  t.is(longestWaiting(cells)?.slot, a);
+  for (const slot of [b, a]) join(entry, slot);
+  t.is(offer(entry, readWord(entry)), readWord(entry));
+  t.true(isFree(readWord(entry)));
+  t.true(hasWaiters(readWord(entry)));
+  t.deepEqual(calls(), [true, false, false]);
+  t.false(isWaiting(entry, a));
+  t.is(nextWaiting(entry, owner), b);
 });
 
 for (const [name, vacate] of Object.entries({handOff, offer})) {
   test(`${name} frees a lock that nobody waits for, and clears WAITERS`, (t) => {
-    const {cells, wakeUps} = setUp();
-    setWaiters(cells);
-    t.is(vacate(cells, readWord(cells)), readWord(cells));
-    t.true(isFree(readWord(cells)));
-    t.false(hasWaiters(readWord(cells)));
-    t.deepEqual(wakeUps(), [0, 0, 0]);
+    const {entry, calls} = setUp();
+    setWaiters(entry);
+    t.is(vacate(entry, readWord(entry)), readWord(entry));
+    t.true(isFree(readWord(entry)));
+    t.false(hasWaiters(readWord(entry)));
+    t.deepEqual(calls(), [false, false, false]);
   });
 
   test(`${name} changes nothing if the word is not the one that was seen`, (t) => {
-    const {cells, slots, wakeUps} = setUp();
-    const before = readWord(cells);
-    const ticket = join(cells, slots[0]);
-    const now = readWord(cells);
-    t.is(vacate(cells, before), undefined);
-    t.is(readWord(cells), now);
-    t.is(ticketOf(cells, slots[0]), ticket);
-    t.deepEqual(wakeUps(), [0, 0, 0]);
+    const {entry, slots, calls} = setUp();
+    const before = readWord(entry);
+    join(entry, slots[0]);
+    const now = readWord(entry);
+    t.is(vacate(entry, before), undefined);
+    t.is(readWord(entry), now);
+    t.true(isWaiting(entry, slots[0]));
+    t.deepEqual(calls(), [false, false, false]);
   });
 
   test(`${name} chooses the next where the chosen one gave up before it could know`, (t) => {
-    const {cells, slots, wakeUps} = setUp();
+    const {entry, slots, calls} = setUp();
     const [a, b] = slots;
-    const ticket = join(cells, a);
-    join(cells, b);
-    // It gives up its ticket, and the other half of its withdrawal comes later.
-    interpose('after', () => Atomics.compareExchange(cells, slotCell(a, TICKET), ticket, 0));
-    t.is(vacate(cells, readWord(cells)), readWord(cells));
-    t.is(isReservedFor(readWord(cells), b), vacate === handOff);
-    t.is(isFree(readWord(cells)), vacate === offer);
-    t.deepEqual(wakeUps(), [0, 1, 0]);
-    t.is(decline(cells, a, false), undefined);
+    join(entry, a);
+    join(entry, b);
+    // It waits no more, and the other half of its withdrawal comes later.
+    interpose(entry, 'after', () => clearWaiting(entry, a));
+    t.is(vacate(entry, readWord(entry)), readWord(entry));
+    t.is(isReservedFor(readWord(entry), b), vacate === handOff);
+    t.is(isFree(readWord(entry)), vacate === offer);
+    t.deepEqual(calls(), [false, true, false]);
+    t.is(decline(entry, a, false), undefined);
   });
 
   test(`${name} leaves the lock to whoever took it from the chosen one that gave up`, (t) => {
-    const {cells, slots, wakeUps} = setUp();
+    const {entry, slots, calls} = setUp();
     const [a, b] = slots;
-    const ticket = join(cells, a);
-    join(cells, b);
+    join(entry, a);
+    join(entry, b);
     let left: Word | undefined;
-    interpose('after', () => {
-      left = readWord(cells);
-      withdrawTicket(cells, a, ticket);
-      tryTake(cells, b);
+    interpose(entry, 'after', () => {
+      left = readWord(entry);
+      withdraw(entry, a);
+      tryTake(entry, b);
     });
-    t.is(vacate(cells, readWord(cells)), left);
-    t.true(isOwnedBy(readWord(cells), b));
-    t.is(wakeUps()[0], 0);
+    t.is(vacate(entry, readWord(entry)), left);
+    t.true(isOwnedBy(readWord(entry), b));
+    t.false(calls()[0]);
   });
 
   test(`${name} frees the lock where the only one that waited gave up`, (t) => {
-    const {cells, slots, wakeUps} = setUp();
-    const ticket = join(cells, slots[0]);
-    interpose('after', () => Atomics.compareExchange(cells, slotCell(slots[0], TICKET), ticket, 0));
-    t.is(vacate(cells, readWord(cells)), readWord(cells));
-    t.true(isFree(readWord(cells)));
-    t.false(hasWaiters(readWord(cells)));
-    t.deepEqual(wakeUps(), [0, 0, 0]);
+    const {entry, slots, calls} = setUp();
+    join(entry, slots[0]);
+    interpose(entry, 'after', () => clearWaiting(entry, slots[0]));
+    t.is(vacate(entry, readWord(entry)), readWord(entry));
+    t.true(isFree(readWord(entry)));
+    t.false(hasWaiters(readWord(entry)));
+    t.deepEqual(calls(), [false, false, false]);
   });
 
   test(`${name} forgets nobody who begins to wait while WAITERS is cleared`, (t) => {
-    const {cells, slots, wakeUps} = setUp();
-    setWaiters(cells);
-    interpose('before', () => join(cells, slots[1]));
-    t.not(vacate(cells, readWord(cells)), undefined);
-    t.true(isFree(readWord(cells)));
-    t.true(hasWaiters(readWord(cells)));
-    t.deepEqual(wakeUps(), [0, 1, 0]);
+    const {entry, slots, calls} = setUp();
+    setWaiters(entry);
+    interpose(entry, 'before', () => join(entry, slots[1]));
+    t.not(vacate(entry, readWord(entry)), undefined);
+    t.true(isFree(readWord(entry)));
+    t.true(hasWaiters(readWord(entry)));
+    t.deepEqual(calls(), [false, true, false]);
   });
 }
 
 // Waking
 
-test('only who has waited longest is woken, and loses its ticket by that', (t) => {
-  const {cells, slots, wakeUps} = setUp();
+test('only the next in turn is woken, and shows no more that it waits', (t) => {
+  const {entry, owner, slots, calls} = setUp();
   const [a, b] = slots;
-  wakeLongestWaiting(cells);
-  t.deepEqual(wakeUps(), [0, 0, 0]);
-  join(cells, b);
-  join(cells, a);
-  wakeLongestWaiting(cells);
-  t.deepEqual(wakeUps(), [0, 1, 0]);
-  wakeLongestWaiting(cells);
-  wakeLongestWaiting(cells);
-  t.deepEqual(wakeUps(), [1, 1, 0]);
-  t.false(isReserved(readWord(cells)));
+  wakeNext(entry, owner);
+  t.deepEqual(calls(), [false, false, false]);
+  join(entry, a);
+  join(entry, b);
+  wakeNext(entry, a);
+  t.deepEqual(calls(), [false, true, false]);
+  t.deepEqual([isWaiting(entry, a), isWaiting(entry, b)], [true, false]);
+  wakeNext(entry, a);
+  wakeNext(entry, a);
+  t.deepEqual(calls(), [true, true, false]);
+  t.false(isReserved(readWord(entry)));
 });
 
-test('a slot that is parked goes on when it is woken, and no other', async (t) => {
-  const {cells, slots} = setUp();
+test('a slot that is parked goes on when it is called, and no other', async (t) => {
+  const {entry, slots} = setUp();
   const [a, b] = slots;
-  const woken = [a, b].map((slot) => {
-    const wait = park(cells, slot, countWakeUps(cells, slot));
-    return watch(wait ?? Promise.reject(new Error('It was woken before.')));
-  });
+  const woken = [a, b].map((slot) =>
+    watch(waitForCall(entry.cells, slot) ?? Promise.reject(new Error('It was called before.'))),
+  );
   await settle();
   t.deepEqual(woken, [[], []]);
-  wake(cells, b);
+  call(entry, b);
   await settle();
   t.deepEqual(woken, [[], [{value: 'ok'}]]);
 });
 
-test('a slot that was woken since it looked does not park', (t) => {
-  const {cells, slots} = setUp();
-  const wakeUps = countWakeUps(cells, slots[0]);
-  wake(cells, slots[0]);
-  t.is(park(cells, slots[0], wakeUps), undefined);
-  t.not(park(cells, slots[0], wakeUps + 1), undefined);
+test('a slot that was called since it looked does not park', (t) => {
+  const {entry, slots} = setUp();
+  const [a] = slots;
+  call(entry, a);
+  t.is(waitForCall(entry.cells, a), undefined);
+  takeCalls(entry.cells, a);
+  t.not(waitForCall(entry.cells, a), undefined);
+});
+
+test('all waits of a slot end when it is called', async (t) => {
+  const {entry, slots} = setUp();
+  const waits = [0, 1].map(() => watch(waitForCall(entry.cells, slots[0]) as Promise<unknown>));
+  call(entry, slots[0]);
+  await settle();
+  t.deepEqual(
+    waits.map(({length}) => length),
+    [1, 1],
+  );
+});
+
+test('calls tell for which locks they are, and are taken once', (t) => {
+  const cells = new Int32Array(createBuffer([1, 2, 3], 64));
+  const slot = attachNobody(cells, 1001);
+  const numbers = Array.from({length: 64}, (_, number) => number);
+  const called = (calls: number) =>
+    numbers.filter((number) => isCalledFor(calls, entryAt(cells, number)));
+  for (const number of [0, 5, 31]) call(entryAt(cells, number), slot);
+  t.deepEqual(called(takeCalls(cells, slot)), [0, 5, 31, 32, 37, 63]);
+  t.deepEqual(called(takeCalls(cells, slot)), []);
 });
 
 test('polls of all threads are counted together', (t) => {
-  const cells = createCells();
+  const {cells} = createEntry();
   t.deepEqual([countPoll(cells), countPoll(cells), countPoll(cells)], [0, 1, 2]);
 });

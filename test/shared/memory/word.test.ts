@@ -1,5 +1,5 @@
 import test from 'ava';
-import {WORD, createBuffer, type Slot} from '../../../src/shared/memory/layout.js';
+import {createBuffer, entryAt, type Entry, type Slot} from '../../../src/shared/memory/layout.js';
 import {
   NO_WORD,
   clearAbandoned,
@@ -84,10 +84,11 @@ function* words(...states: State[]): Generator<Parts & {readonly word: Word}> {
 const all = () => words('FREE', 'HELD', 'RESERVED');
 const nextOf = (turn: number) => (turn === LAST_TURN ? 0 : turn + 1);
 
-function createCells(word: Word = 0 as Word): Int32Array {
-  const cells = new Int32Array(createBuffer([1, 2, 3]));
-  cells[WORD] = word;
-  return cells;
+/** The second of three locks in a memory, with this word. */
+function createEntry(word: Word = 0 as Word): Entry {
+  const entry = entryAt(new Int32Array(createBuffer([1, 2, 3], 3)), 1);
+  entry.cells[entry.word] = word;
+  return entry;
 }
 
 const SLOT = 9 as Slot;
@@ -96,7 +97,7 @@ const SLOT = 9 as Slot;
 
 test('the word of a new lock is free, in its first turn', (t) => {
   const parts = {turn: 0, state: 'FREE', slot: -1, waiters: false, abandoned: false};
-  t.deepEqual(parse(readWord(createCells())), parts as Parts);
+  t.deepEqual(parse(readWord(createEntry())), parts as Parts);
 });
 
 test('a word is in exactly one of its states', (t) => {
@@ -156,9 +157,9 @@ test('no lock ever has NO_WORD', (t) => {
     t.false(isReservedFor(NO_WORD, slot));
   }
   for (const {word} of all()) {
-    const cells = createCells(word);
-    t.is(take(cells, NO_WORD, SLOT), undefined);
-    t.is(readWord(cells), word);
+    const entry = createEntry(word);
+    t.is(take(entry, NO_WORD, SLOT), undefined);
+    t.is(readWord(entry), word);
   }
 });
 
@@ -166,9 +167,9 @@ test('no lock ever has NO_WORD', (t) => {
 
 test('a lock that is taken is held, in the next turn, and keeps WAITERS and ABANDONED', (t) => {
   for (const {word, turn, waiters, abandoned} of all()) {
-    const cells = createCells(word);
-    const taken = take(cells, word, SLOT);
-    t.is(taken, readWord(cells));
+    const entry = createEntry(word);
+    const taken = take(entry, word, SLOT);
+    t.is(taken, readWord(entry));
     const expected: Parts = {turn: nextOf(turn), state: 'HELD', slot: SLOT, waiters, abandoned};
     t.deepEqual(parse(taken as Word), expected);
   }
@@ -244,9 +245,9 @@ test('each new word is one that the memory can give back', (t) => {
       reserved(word, SLOT),
     ];
     for (const each of next) {
-      const cells = createCells();
-      t.true(exchangeWord(cells, readWord(cells), each));
-      t.is(readWord(cells), each);
+      const entry = createEntry();
+      t.true(exchangeWord(entry, readWord(entry), each));
+      t.is(readWord(entry), each);
     }
   }
 });
@@ -255,33 +256,33 @@ test('each new word is one that the memory can give back', (t) => {
 
 test('a word is exchanged only if it is still the one that was seen', (t) => {
   const [before, after] = [...words('FREE')].map(({word}) => word) as [Word, Word];
-  const cells = createCells(before);
-  t.false(exchangeWord(cells, after, before));
-  t.is(readWord(cells), before);
-  t.true(exchangeWord(cells, before, after));
-  t.is(readWord(cells), after);
+  const entry = createEntry(before);
+  t.false(exchangeWord(entry, after, before));
+  t.is(readWord(entry), before);
+  t.true(exchangeWord(entry, before, after));
+  t.is(readWord(entry), after);
 });
 
 test('nobody takes a lock whose word has changed, WAITERS included', (t) => {
   for (const {word, waiters, ...parts} of words('FREE')) {
-    const cells = createCells(compose({...parts, waiters: !waiters}));
-    const before = readWord(cells);
-    t.is(take(cells, word, SLOT), undefined);
-    t.is(readWord(cells), before);
+    const entry = createEntry(compose({...parts, waiters: !waiters}));
+    const before = readWord(entry);
+    t.is(take(entry, word, SLOT), undefined);
+    t.is(readWord(entry), before);
   }
 });
 
 test('a slot tries to take a lock that is free or reserved for it, and no other', (t) => {
   for (const {word, state} of all()) {
     for (const slot of slots as Slot[]) {
-      const cells = createCells(word);
-      const taken = tryTake(cells, slot);
+      const entry = createEntry(word);
+      const taken = tryTake(entry, slot);
       if (state === 'FREE' || isReservedFor(word, slot)) {
-        t.is(taken, readWord(cells));
+        t.is(taken, readWord(entry));
         t.true(isOwnedBy(taken as Word, slot));
       } else {
         t.is(taken, undefined);
-        t.is(readWord(cells), word);
+        t.is(readWord(entry), word);
       }
     }
   }
@@ -289,31 +290,31 @@ test('a slot tries to take a lock that is free or reserved for it, and no other'
 
 test('a lock without WAITERS is freed in one step, in the same turn, and keeps ABANDONED', (t) => {
   for (const {word, turn, waiters, abandoned} of words('HELD')) {
-    const cells = createCells(word);
-    const left = tryFree(cells, word);
+    const entry = createEntry(word);
+    const left = tryFree(entry, word);
     if (waiters) {
       t.is(left, undefined);
-      t.is(readWord(cells), word);
+      t.is(readWord(entry), word);
     } else {
-      t.is(left, readWord(cells));
+      t.is(left, readWord(entry));
       t.deepEqual(parse(left as Word), {turn, state: 'FREE', slot: -1, waiters, abandoned});
     }
   }
 });
 
 test('a lock that others have begun to wait for is not freed in one step', (t) => {
-  const cells = createCells();
-  const word = tryTake(cells, SLOT) as Word;
-  setWaiters(cells);
-  t.is(tryFree(cells, word), undefined);
-  t.true(isOwnedBy(readWord(cells), SLOT));
+  const entry = createEntry();
+  const word = tryTake(entry, SLOT) as Word;
+  setWaiters(entry);
+  t.is(tryFree(entry, word), undefined);
+  t.true(isOwnedBy(readWord(entry), SLOT));
 });
 
 test('WAITERS is set on the word that was seen, and nothing else is changed', (t) => {
   for (const {word, ...parts} of all()) {
-    const cells = createCells(word);
-    t.true(markWaiters(cells, word));
-    t.deepEqual(parse(readWord(cells)), {...parts, waiters: true});
+    const entry = createEntry(word);
+    t.true(markWaiters(entry, word));
+    t.deepEqual(parse(readWord(entry)), {...parts, waiters: true});
   }
 });
 
@@ -321,36 +322,37 @@ test('WAITERS is not set on a word that has changed', (t) => {
   for (const {word, waiters, turn} of words('HELD')) {
     if (waiters) continue;
     const now = compose({turn, state: 'FREE', slot: -1, waiters, abandoned: false});
-    const cells = createCells(now);
-    t.false(markWaiters(cells, word));
-    t.is(readWord(cells), now);
+    const entry = createEntry(now);
+    t.false(markWaiters(entry, word));
+    t.is(readWord(entry), now);
   }
 });
 
 test('WAITERS can be set whatever the word is', (t) => {
   for (const {word, ...parts} of all()) {
-    const cells = createCells(word);
-    setWaiters(cells);
-    t.deepEqual(parse(readWord(cells)), {...parts, waiters: true});
+    const entry = createEntry(word);
+    setWaiters(entry);
+    t.deepEqual(parse(readWord(entry)), {...parts, waiters: true});
   }
 });
 
 test('ABANDONED is cleared whatever the word is', (t) => {
   for (const {word, ...parts} of all()) {
-    const cells = createCells(word);
-    clearAbandoned(cells);
-    t.deepEqual(parse(readWord(cells)), {...parts, abandoned: false});
+    const entry = createEntry(word);
+    clearAbandoned(entry);
+    t.deepEqual(parse(readWord(entry)), {...parts, abandoned: false});
   }
 });
 
 test('the word stays within its cell', (t) => {
-  const cells = createCells(compose({...parse(0 as Word), turn: LAST_TURN, abandoned: true}));
-  const around = () => [...cells.slice(0, WORD), ...cells.slice(WORD + 1)];
+  const entry = createEntry(compose({...parse(0 as Word), turn: LAST_TURN, abandoned: true}));
+  const {cells, word: at} = entry;
+  const around = () => [...cells.slice(0, at), ...cells.slice(at + 1)];
   const before = around();
-  const word = tryTake(cells, LAST_SLOT as Slot) as Word;
-  setWaiters(cells);
-  exchangeWord(cells, readWord(cells), reserved(readWord(cells), SLOT));
-  clearAbandoned(cells);
+  const word = tryTake(entry, LAST_SLOT as Slot) as Word;
+  setWaiters(entry);
+  exchangeWord(entry, readWord(entry), reserved(readWord(entry), SLOT));
+  clearAbandoned(entry);
   t.is(parse(word).turn, 0);
   t.deepEqual(around(), before);
 });

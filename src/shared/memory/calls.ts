@@ -1,0 +1,44 @@
+/**
+ * How a thread is woken. It parks on one cell of its slot, whichever locks of the memory it waits
+ * for. The cell has a bit for each, or for each thirty-second where there are more: that is the
+ * lock for which the thread was called. It looks at all locks of a bit that was set.
+ *
+ * A bit is set before the thread is notified, and the thread parks only where no bit is set. So no
+ * call is lost, and one that finds the bit set already needs no other: the thread has not looked
+ * yet.
+ */
+import {Atomics} from '../intrinsics.js';
+import {CALLS, slotCell, type Cells, type Entry, type Slot} from './layout.js';
+
+// (A shift counts modulo 32.)
+const callOf = ({number}: Entry) => 1 << number;
+
+/** Wakes the thread of `slot`, which waits for this lock. */
+export function call(entry: Entry, slot: Slot): void {
+  Atomics.or(entry.cells, slotCell(slot, CALLS), callOf(entry));
+  endWaits(entry.cells, slot);
+}
+
+/** Whether one of `calls` is for this lock. */
+export const isCalled = (calls: number, entry: Entry) => (calls & callOf(entry)) !== 0;
+
+/** Takes the calls of this thread's own slot. */
+export function takeCalls(cells: Cells, slot: Slot): number {
+  return Atomics.exchange(cells, slotCell(slot, CALLS), 0);
+}
+
+/** @returns what resolves when `slot` is called; `undefined` if it has been already */
+export function waitForCall(cells: Cells, slot: Slot): Promise<unknown> | undefined {
+  const wait = Atomics.waitAsync(cells, slotCell(slot, CALLS), 0);
+  return wait.async ? wait.value : undefined;
+}
+
+/** Blocks the thread of `slot`, its own, until it is called, for so long at most. */
+export function blockUntilCalled(cells: Cells, slot: Slot, milliseconds: number): void {
+  Atomics.wait(cells, slotCell(slot, CALLS), 0, milliseconds);
+}
+
+/** Ends each wait of `slot`, without a call. */
+export function endWaits(cells: Cells, slot: Slot): void {
+  Atomics.notify(cells, slotCell(slot, CALLS));
+}
