@@ -98,6 +98,8 @@ export class SharedContender implements Contender, Parked {
   // Taking
 
   tryTake(): boolean {
+    // Before: from then on others may have to find out whether this thread lives.
+    if (!this.#hasTokens) this.#armTokens();
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
       take(this.entry, this.#freed, this.#slot) ?? this.#spin() ?? this.#takeExpired();
@@ -175,8 +177,6 @@ export class SharedContender implements Contender, Parked {
   #own(word: Word): void {
     if (!isOneTenure(this.#owned, word)) this.#tenure.end();
     this.#owned = word;
-    // From now on others may have to find out whether this thread lives.
-    if (!this.#hasTokens) this.#armTokens();
   }
 
   #armTokens(): void {

@@ -4,10 +4,11 @@
  */
 import {deref} from './intrinsics.js';
 import {then} from '../intrinsics.js';
-import {LAST_TOKEN, type Cells, type Slot} from './memory/layout.js';
+import {TOKENS, type Cells, type Slot} from './memory/layout.js';
 import type {Attachment} from './memory/slots.js';
 import type {SlotThread} from './memory/threads.js';
 import {
+  FRESH,
   ORDINARY_TOKENS,
   TOKEN_CELLS,
   armFirst,
@@ -34,8 +35,8 @@ export class Tokens {
   readonly #slot: Slot;
   /** The cells that are this thread's. */
   readonly #armed: TokenCell[];
-  /** How many tokens an ordinary cell is to have. */
-  #count = 1;
+  /** To which level the ordinary tokens are to be armed. */
+  #level = FRESH;
   readonly #self = new WeakRef(this);
 
   constructor(cells: Cells, {slot, field, spent}: Attachment) {
@@ -43,7 +44,7 @@ export class Tokens {
     this.#slot = slot;
     this.#armed = [field];
     this.#watch(field, spent);
-    this.#armOthers();
+    this.#armAgain();
   }
 
   /**
@@ -51,12 +52,11 @@ export class Tokens {
    * for one that has made a lock and no more: each takes some microseconds.)
    */
   armAll(): void {
-    this.#count = ORDINARY_TOKENS;
-    this.#armOthers();
-    for (const field of this.#armed) this.#arm(field);
+    this.#level = ORDINARY_TOKENS;
+    this.#armAgain();
   }
 
-  #armOthers(): void {
+  #armAgain(): void {
     for (const field of TOKEN_CELLS) {
       if (this.#armed.includes(field)) continue;
       const spent = armFirst(this.#cells, this.#slot, field, threadId);
@@ -64,11 +64,12 @@ export class Tokens {
       this.#armed[this.#armed.length] = field;
       this.#watch(field, spent);
     }
+    for (const field of this.#armed) this.#arm(field);
   }
 
   #arm(field: TokenCell): void {
-    const count = field === LAST_TOKEN ? 1 : this.#count;
-    const waits = armMissing(this.#cells, this.#slot, field, threadId, count);
+    const level = field === TOKENS ? this.#level : 1;
+    const waits = armMissing(this.#cells, this.#slot, field, threadId, level);
     for (let n = 0; n < waits.length; n++) this.#watch(field, waits[n] as Promise<unknown>);
   }
 

@@ -42,9 +42,7 @@ function cellName(cell: number, layout: Layout): string {
     if (field < 0 || field > LAST_TOKEN) continue;
     const name =
       field >= TOKENS
-        ? field === TOKENS
-          ? 'tokens'
-          : 'last token'
+        ? `token cell ${field - TOKENS}`
         : field === THREAD
           ? 'thread'
           : field === CALLS

@@ -234,7 +234,7 @@ export class Checks {
 
   /** Each slot, and what its cells say. */
   #slots() {
-    const {SLOTS, THREAD, TOKENS, LAST_TOKEN, STATE_BITS, slotCell} = this.#layout;
+    const {SLOTS, THREAD, TOKENS, SPARE_TOKEN, LAST_TOKEN, STATE_BITS, slotCell} = this.#layout;
     const {cells} = this.#entry;
     return Array.from({length: SLOTS}, (_, number) => {
       const slot = number as Slot;
@@ -244,6 +244,7 @@ export class Checks {
         id: thread >> STATE_BITS,
         state: thread & ((1 << STATE_BITS) - 1),
         tokens: cells[slotCell(slot, TOKENS)] as number,
+        spareToken: cells[slotCell(slot, SPARE_TOKEN)] as number,
         lastToken: cells[slotCell(slot, LAST_TOKEN)] as number,
       };
     });
@@ -275,11 +276,12 @@ export class Checks {
   #checkTokens(): void {
     for (const {isAttached, thread} of this.#actors) {
       if (!isAttached || thread.state !== 'alive') continue;
-      for (const {id, tokens, lastToken} of this.#slots()) {
+      for (const {id, tokens, spareToken, lastToken} of this.#slots()) {
         if (id !== thread.id) continue;
         const {FRESH, ORDINARY_TOKENS} = this.#layout;
-        const isFull = tokens > 0 && [FRESH, ORDINARY_TOKENS].includes(tokens & FRESH);
-        if (!isFull || lastToken <= 0)
+        // (One that is negative is being spent.)
+        const isFull = tokens < 0 || [FRESH, ORDINARY_TOKENS].includes(tokens & FRESH);
+        if (!isFull || spareToken === 0 || lastToken === 0)
           this.#machine.fail(`Thread ${id} is at rest, and not all tokens are armed.`);
       }
     }
@@ -288,8 +290,8 @@ export class Checks {
   #countLostSlots(thread: LogicalThread): void {
     const isInUse = ({id, state}: {id: number; state: number}) =>
       id === thread.id && state === this.#layout.IN_USE;
-    for (const {tokens} of this.#slots().filter(isInUse)) {
-      if (tokens > 0) continue;
+    for (const {tokens, spareToken} of this.#slots().filter(isInUse)) {
+      if (tokens > 0 || spareToken > 0) continue;
       this.#lostSlots++;
       if (this.#scenario.losesNoSlot)
         this.#machine.fail(`The slot of thread ${thread.id} is lost.`);
@@ -298,7 +300,9 @@ export class Checks {
 
   /** Whether a token tells if the thread dies now, without a word of the runtime. */
   hasToken(thread: LogicalThread): boolean {
-    return this.#slots().every(({id, tokens}) => id !== thread.id || tokens > 0);
+    return this.#slots().every(
+      ({id, tokens, spareToken}) => id !== thread.id || tokens > 0 || spareToken > 0,
+    );
   }
 
   // The state, to recognise it

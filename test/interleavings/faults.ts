@@ -183,20 +183,20 @@ export const faults: Record<string, readonly Edit[]> = {
   'never-asks': edit(OWNER_WATCH, 'if (isDead) this.#onDeath(word, owner);', ''),
   'a-used-token-is-dead': [
     ...edit(TOKENS, 'if (armed <= SPENT) return undefined;\n  const threadId', 'const threadId'),
-    ...edit(TOKENS, 'if (ordinary > SPENT) {', 'if (ordinary >= SPENT) {'),
+    ...edit(TOKENS, 'ordinary > SPENT\n      ?', 'ordinary >= SPENT\n      ?'),
     ...edit(TOKENS, 'markDied(cells, slot, threadId);', ACCUSE_THE_SLOT),
   ],
   'arms-no-token-again': edit(LIVENESS, ARM_AGAIN, ''),
   'arms-ordinary-tokens-once': edit(LIVENESS, ARM_AGAIN, `if (field === LAST_TOKEN) ${ARM_AGAIN}`),
   'spends-the-last-token-by-itself': edit(
     TOKENS,
-    'return isThoughtDead ? spend(cells, slot, LAST_TOKEN, proberId) : undefined;',
-    'return spend(cells, slot, LAST_TOKEN, proberId);',
+    'if (field === LAST_TOKEN) return undefined;',
+    '',
   ),
   'spends-tokens-as-often-as-it-is-asked': edit(
     TOKENS,
-    'isThoughtDead || claimTime(cells, slotCell(slot, SPENT_AT), now, patienceOf(ordinary));',
-    'isThoughtDead || now + patienceOf(ordinary) >= 0;',
+    'if (!claimTime(cells, slotCell(slot, SPENT_AT), now, patience)) return undefined;',
+    'void [now, patience];',
   ),
   'arms-before-it-waits': edit(
     TOKENS,

@@ -6,6 +6,7 @@ export interface Layout {
   readonly THREAD: number;
   readonly CALLS: number;
   readonly TOKENS: number;
+  readonly SPARE_TOKEN: number;
   readonly LAST_TOKEN: number;
   readonly ORDINARY_TOKENS: number;
   readonly FRESH: number;

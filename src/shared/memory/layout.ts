@@ -31,8 +31,9 @@ export const CALLS = 1; // which of its waits were called: see calls.ts
 export const PROBED_AT = 2; // when a thread last began to probe its thread's liveness
 export const SPENT_AT = 3; // when a token that was due was last spent, or the runtime asked instead
 export const TOKENS = 4; // by which others find out whether its thread lives: see tokens.ts
-export const LAST_TOKEN = 5; // the same, with one that is spent last
-const SLOT_CELLS = 6;
+export const SPARE_TOKEN = 5; // the same, in case the prober ends in the middle of that
+export const LAST_TOKEN = 6; // the same, to be spent last
+const SLOT_CELLS = 7;
 
 // An entry. The cells after these are for locks by key: the key's hash, and a generation.
 const WORD = 0; // see word.ts

@@ -3,29 +3,37 @@
  *
  * A token is a wait that its thread left on a cell of its slot. Only a notification ends that wait,
  * or the end of the thread, and a busy thread's wait is found, too. So a thread that left a token,
- * and behind whose cell there is no wait, has ended. A slot has two cells with tokens: several
- * ordinary ones, and one that is kept for when there is good reason to think that the thread has
- * ended. States of a cell:
+ * and behind whose cell there is no wait, has ended. A slot has a cell with several ordinary tokens,
+ * one with a spare one, in case a prober ends while it is SPENDING, and one with a token that is
+ * kept for when there is good reason to think that the thread has ended. States of a cell:
  *
  * - SPENT: there may be waits or not. Says nothing about the thread.
- * - ARMED, a positive number of a thread's own and a count: so many waits are there, if the thread
- *   still exists. Whoever exchanges it for their own SPENDING may end one of them.
- * - SPENDING, a negative number of a thread's own and a count: that thread probes, or frees the
- *   slot, and is about to end one wait more than counted. If the slot changes hands meanwhile, its
+ * - ARMED, a positive number of a thread's own and a level, a number of waits: they are there, if
+ *   the thread still exists. Whoever exchanges it for their own SPENDING may end one of them.
+ * - SPENDING, a negative number of a thread's own and a level: that thread probes, or frees the
+ *   slot, and is about to end one wait more than that. If the slot changes hands meanwhile, its
  *   next thread does not use the cell before that is over. Otherwise that notification could end a
  *   wait of the wrong thread, which would then look dead.
  *
  * What must hold: behind a cell that a thread has armed there are at least as many waits of it as
- * the cell counts. It adds waits before it counts them. A prober takes from the count before it ends
- * a wait, and gives back no more than it left.
+ * the cell says. It adds waits before it says so. A prober says that there is one less before it ends
+ * a wait, and gives back no more than is left.
  */
 import {Atomics} from '../intrinsics.js';
-import {LAST_TOKEN, SPENT_AT, TOKENS, slotCell, type Cells, type Slot} from './layout.js';
+import {
+  LAST_TOKEN,
+  SPARE_TOKEN,
+  SPENT_AT,
+  TOKENS,
+  slotCell,
+  type Cells,
+  type Slot,
+} from './layout.js';
 import {isInUseBy, markDied} from './threads.js';
 import {claimTime} from './times.js';
 
 /** The cells of a slot that have tokens. */
-export const TOKEN_CELLS = [TOKENS, LAST_TOKEN] as const;
+export const TOKEN_CELLS = [TOKENS, SPARE_TOKEN, LAST_TOKEN] as const;
 export type TokenCell = (typeof TOKEN_CELLS)[number];
 
 /**
@@ -37,21 +45,29 @@ export type TokenCell = (typeof TOKEN_CELLS)[number];
 export const ORDINARY_TOKENS = 9;
 const SECOND_TOKEN_MILLISECONDS = 300;
 
-const COUNT_BITS = 4;
-const COUNT_MASK = (1 << COUNT_BITS) - 1;
-/** One wait, which is due at any time: of a thread that has not used a lock yet. */
-export const FRESH = COUNT_MASK;
+const LEVEL_BITS = 4;
+const LEVEL_MASK = (1 << LEVEL_BITS) - 1;
+
+/**
+ * A level is how many tokens are left, of as many as a thread has that uses a lock. This one is of a
+ * thread that does not yet: it has one, which is due at any time. (Each takes some microseconds to
+ * arm.)
+ */
+export const FRESH = LEVEL_MASK;
+
+const countOf = (level: number) => (level === FRESH ? 1 : level);
+const spentOf = (level: number) => (level === FRESH ? 0 : ORDINARY_TOKENS - level);
+const nextLevel = (level: number) => (level === FRESH ? 0 : level - 1);
 
 const SPENT = 0;
-const armedBy = (threadId: number, count: number) => ((1 + threadId) << COUNT_BITS) | count;
-const armerOf = (armed: number) => (armed >> COUNT_BITS) - 1;
-const spendingBy = (threadId: number, left: number) => -(((1 + threadId) << COUNT_BITS) | left);
+const armedBy = (threadId: number, level: number) => ((1 + threadId) << LEVEL_BITS) | level;
+const armerOf = (armed: number) => (armed >> LEVEL_BITS) - 1;
+const spendingBy = (threadId: number, left: number) => -(((1 + threadId) << LEVEL_BITS) | left);
 
-/** How many waits of that thread are there, if it still exists. */
-function countOf(seen: number, threadId: number): number {
+/** The level to which that thread has armed a cell: so many waits are there, if it still exists. */
+function levelFor(threadId: number, seen: number): number {
   if (seen > SPENT && armerOf(seen) !== threadId) return 0;
-  const count = (seen < SPENT ? -seen : seen) & COUNT_MASK;
-  return count === FRESH ? 1 : count;
+  return (seen < SPENT ? -seen : seen) & LEVEL_MASK;
 }
 
 /**
@@ -71,14 +87,14 @@ export function armFirst(
   const wait = Atomics.waitAsync(cells, cell, SPENT);
   if (!wait.async) return undefined;
   // Only now that the wait is there.
-  const armed = armedBy(threadId, FRESH);
+  const armed = armedBy(threadId, 1);
   return Atomics.compareExchange(cells, cell, SPENT, armed) === SPENT ? wait.value : undefined;
 }
 
 /**
  * Arms as many tokens as are missing in a cell that the calling thread has armed before.
  *
- * @param count how many there are to be
+ * @param level to which they are to be armed
  * @returns what resolves when they are spent, one for each
  */
 export function armMissing(
@@ -86,20 +102,21 @@ export function armMissing(
   slot: Slot,
   field: TokenCell,
   threadId: number,
-  count: number,
+  level: number,
 ): Promise<unknown>[] {
   const cell = slotCell(slot, field);
   const waits: Promise<unknown>[] = [];
   for (;;) {
     const seen = Atomics.load(cells, cell);
-    const missing = count - countOf(seen, threadId);
-    if (missing > waits.length) {
+    const armedTo = levelFor(threadId, seen);
+    if (armedTo === level) return waits;
+    if (countOf(level) - countOf(armedTo) > waits.length) {
       const wait = Atomics.waitAsync(cells, cell, seen);
       if (wait.async) waits[waits.length] = wait.value;
     } else {
-      const armed = armedBy(threadId, count === 1 ? FRESH : count);
-      // Also where a prober is still SPENDING: it leaves as many waits as it counts.
-      if (missing <= 0 || Atomics.compareExchange(cells, cell, seen, armed) === seen) return waits;
+      // Also where a prober is still SPENDING: it leaves as many waits as it says.
+      const armed = armedBy(threadId, level);
+      if (Atomics.compareExchange(cells, cell, seen, armed) === seen) return waits;
     }
   }
 }
@@ -120,19 +137,19 @@ export function spendToken(
   isThoughtDead = false,
 ): boolean | undefined {
   const ordinary = Atomics.load(cells, slotCell(slot, TOKENS));
-  if (ordinary > SPENT) {
-    const isDue =
-      isThoughtDead || claimTime(cells, slotCell(slot, SPENT_AT), now, patienceOf(ordinary));
-    return isDue ? spend(cells, slot, TOKENS, proberId) : undefined;
+  const field =
+    ordinary > SPENT
+      ? TOKENS
+      : Atomics.load(cells, slotCell(slot, SPARE_TOKEN)) > SPENT
+        ? SPARE_TOKEN
+        : LAST_TOKEN;
+  if (!isThoughtDead) {
+    if (field === LAST_TOKEN) return undefined;
+    const spent = field === TOKENS ? spentOf(ordinary & LEVEL_MASK) : 1;
+    const patience = spent === 0 ? 0 : SECOND_TOKEN_MILLISECONDS * 4 ** (spent - 1);
+    if (!claimTime(cells, slotCell(slot, SPENT_AT), now, patience)) return undefined;
   }
-  return isThoughtDead ? spend(cells, slot, LAST_TOKEN, proberId) : undefined;
-}
-
-/** How long after the last token the next is due. */
-function patienceOf(ordinary: number): number {
-  const count = ordinary & COUNT_MASK;
-  const spent = count === FRESH ? 0 : ORDINARY_TOKENS - count;
-  return spent === 0 ? 0 : SECOND_TOKEN_MILLISECONDS * 4 ** (spent - 1);
+  return spend(cells, slot, field, proberId);
 }
 
 function spend(cells: Cells, slot: Slot, field: TokenCell, proberId: number): boolean | undefined {
@@ -140,7 +157,7 @@ function spend(cells: Cells, slot: Slot, field: TokenCell, proberId: number): bo
   const armed = Atomics.load(cells, cell);
   if (armed <= SPENT) return undefined;
   const threadId = armerOf(armed);
-  const left = countOf(armed, threadId) - 1;
+  const left = nextLevel(armed & LEVEL_MASK);
   const spending = spendingBy(proberId, left);
   if (Atomics.compareExchange(cells, cell, armed, spending) !== armed) return undefined;
   const isAlive = Atomics.notify(cells, cell, 1) > 0;
@@ -156,6 +173,7 @@ function spend(cells: Cells, slot: Slot, field: TokenCell, proberId: number): bo
 export function isLastTokenLeft(cells: Cells, slot: Slot): boolean {
   return (
     Atomics.load(cells, slotCell(slot, TOKENS)) <= SPENT &&
+    Atomics.load(cells, slotCell(slot, SPARE_TOKEN)) <= SPENT &&
     Atomics.load(cells, slotCell(slot, LAST_TOKEN)) > SPENT
   );
 }
