@@ -34,7 +34,7 @@ export interface Contender {
   /** Extends the tenure by one more section unless it is over. `waiting` is the length of the line. */
   extendTenure(waiting: number): boolean;
   /**
-   * Gives the lock to whoever has waited longest in another thread.
+   * Gives the lock to the next thread that waits.
    *
    * @param mayBarge whether a thread that is quicker may have it, this one included
    * @param contends whether this one begins to contend again

@@ -3,7 +3,8 @@ import {edit, type Edit} from '../support/edits.js';
 
 const WORD = 'src/shared/memory/word.ts';
 const WAITERS = 'src/shared/memory/waiters.ts';
-const THREADS = 'src/shared/memory/threads.ts';
+const CALLS = 'src/shared/memory/calls.ts';
+const DEATHS = 'src/shared/memory/deaths.ts';
 const INHERITANCE = 'src/shared/memory/inheritance.ts';
 const LIVENESS = 'src/shared/liveness.ts';
 
@@ -14,21 +15,17 @@ export const faults: Readonly<Record<string, readonly Edit[]>> = {
       'if (thread.hasDied) return true;',
       'if (thread.hasDied || Math.random() > 0.5) return true;',
     ),
-    ...edit(
-      THREADS,
-      'exchangeThread(cells, slot, slotState(threadId, DIED), diedHolding) ||',
-      'exchangeThread(cells, slot, readThread(cells, slot), diedHolding) ||',
-    ),
+    ...edit(DEATHS, '|| !hasDied(cells, owner)) return false;', ') return false;'),
   ],
   'who times out releases the lock': edit(
     WAITERS,
-    'const wasChosen = Atomics',
-    'Atomics.and(cells, 16, ~0xff);\n  const wasChosen = Atomics',
+    'const wasChosen = !clearWaiting',
+    'Atomics.and(entry.cells, entry.word, ~0xff);\n  const wasChosen = !clearWaiting',
   ),
   'test, then set': edit(
     WORD,
-    'return Atomics.compareExchange(cells, WORD, word, replacement) === word;',
-    'if (Atomics.load(cells, WORD) !== word) return false;\n  Atomics.store(cells, WORD, replacement);\n  return true;',
+    'return Atomics.compareExchange(entry.cells, entry.word, word, replacement) === word;',
+    'if (Atomics.load(entry.cells, entry.word) !== word) return false;\n  Atomics.store(entry.cells, entry.word, replacement);\n  return true;',
   ),
   'the abandoned mark is forgotten': edit(
     WORD,
@@ -37,11 +34,11 @@ export const faults: Readonly<Record<string, readonly Edit[]>> = {
   ),
   'not only the heir is told': edit(
     INHERITANCE,
-    '    freeSlot(cells, slot, threadId);\n  }\n  clearAbandoned(cells);',
-    '    Atomics.store(cells, slotCell(slot, THREAD), thread);\n  }',
+    '    clearDeath(entry, slot);\n  }\n  clearAbandoned(entry);',
+    '  }',
   ),
   'nobody is woken, and nobody looks': [
-    ...edit(WAITERS, '  Atomics.notify(cells, slotCell(slot, WAKE_UPS));', ''),
+    ...edit(CALLS, '  endWaits(entry.cells, slot);', ''),
     ...edit(
       'src/shared/pollTimer.ts',
       'startTimer(milliseconds, true, this.#onPoll)',

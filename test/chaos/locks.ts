@@ -156,31 +156,46 @@ export function repair({name, buffer}: LockSource): void {
 
 // Our lock's memory, by the layout and the constants in src/shared/memory.
 
-const STATES = ['FREE_SLOT', 'IN_USE', 'DIED', 'DIED_HOLDING', 'PREPARING'];
+const FIRST_SLOT = 16;
+const SLOT_CELLS = 7;
+const SLOTS = 128;
+const ENTRY = 912;
+const STATES = ['FREE_SLOT', 'IN_USE', 'DIED', 'PREPARING'];
 
 function slots(cells: Int32Array) {
-  return Array.from({length: cells[6] ?? 0}, (_, slot) => {
-    const [thread = 0, ticket = 0, wakeUps = 0, ...tokens] = cells.subarray(32 + slot * 16);
-    const state = STATES[thread & 7] ?? String(thread & 7);
-    return {slot, threadId: thread >> 3, state, ticket, wakeUps, tokens: tokens.slice(0, 5)};
+  return Array.from({length: SLOTS}, (_, slot) => {
+    const [thread = 0, calls = 0, , , ...tokens] = cells.subarray(FIRST_SLOT + slot * SLOT_CELLS);
+    return {
+      slot,
+      threadId: thread >> 2,
+      state: STATES[thread & 3] ?? '',
+      calls,
+      isWaiting: hasBit(cells, ENTRY + 1, 32, slot),
+      isUntold: hasBit(cells, ENTRY + 5, 26, slot),
+      tokens: tokens.slice(0, 3),
+    };
   });
+}
+
+/** Whether the bit of a slot is set in cells that have so many of them each. */
+function hasBit(cells: Int32Array, first: number, bits: number, slot: number): boolean {
+  return ((cells[first + Math.floor(slot / bits)] ?? 0) & (1 << (slot % bits))) !== 0;
 }
 
 /** The lock's word in words, and the slots that have to do with it or with one of `threads`. */
 export function describe({name, buffer}: LockSource, threads: readonly number[] = []): string {
   const cells = new Int32Array(buffer);
   if (name !== 'ours') return `word ${cells[0] ?? 0}`;
-  const word = cells[16] ?? 0;
+  const word = cells[ENTRY] ?? 0;
   const owner = (word & 0xff) - 1;
   const state = owner < 0 ? 'free' : `${word & 0x100 ? 'reserved for' : 'held by'} slot ${owner}`;
   const flags = `${word & 0x200 ? ', WAITERS' : ''}${word & 0x400 ? ', ABANDONED' : ''}`;
-  const lines = [`word: ${state}${flags}, turn ${word >> 11}; last ticket ${cells[5] ?? 0}`];
-  for (const {slot, threadId, state: of, ticket, wakeUps, tokens} of slots(cells)) {
-    const isOrdinary = ticket === 0 && (of === 'IN_USE' || of === 'FREE_SLOT');
-    if (isOrdinary && slot !== owner && !threads.includes(threadId)) continue;
+  const lines = [`word: ${state}${flags}, turn ${word >> 11}`];
+  for (const {slot, threadId, state: of, calls, isWaiting, isUntold, tokens} of slots(cells)) {
+    if (!isWaiting && !isUntold && slot !== owner && !threads.includes(threadId)) continue;
     const shown = tokens.map((token) => (token > 0 ? 'armed' : token === 0 ? 'spent' : token));
     lines.push(
-      `slot ${slot}: thread ${threadId} ${of}, ticket ${ticket}, ${wakeUps} wake-ups, tokens ${shown.join(' ')}`,
+      `slot ${slot}: thread ${threadId} ${of}${isWaiting ? ', waits' : ''}${calls === 0 ? '' : ', called'}${isUntold ? ', untold' : ''}, tokens ${shown.join(' ')}`,
     );
   }
   return lines.join('\n');
@@ -190,9 +205,9 @@ export function describe({name, buffer}: LockSource, threads: readonly number[] 
 export function unrest({name, buffer}: LockSource): string | undefined {
   if (name !== 'ours') return undefined;
   const cells = new Int32Array(buffer);
-  const word = cells[16] ?? 0;
+  const word = cells[ENTRY] ?? 0;
   if ((word & 0xff) !== 0) return 'the lock is not free';
   if ((word & 0x400) !== 0) return 'somebody is still to be told of a death';
-  const untold = slots(cells).find(({state}) => state === 'DIED_HOLDING');
+  const untold = slots(cells).find(({isUntold}) => isUntold);
   return untold && `nobody was told of the death of thread ${untold.threadId}`;
 }

@@ -224,6 +224,15 @@ export class Checks {
         `Another acquisition leaves the word as it should not be: ${this.#describe()}`,
       );
     }
+    if (!isAbandoned(left)) this.#checkDeaths();
+  }
+
+  /** Nothing is left to be told. There are fewer slots than bits in a cell. */
+  #checkDeaths(): void {
+    const {DEATHS, SLOTS} = this.#layout;
+    const {cells, word} = this.#entry;
+    const untold = (cells[word + DEATHS] as number) & ((1 << SLOTS) - 1);
+    if (untold !== 0) this.#machine.fail(`In the end a death is untold: ${untold.toString(2)}.`);
   }
 
   notProbed({thread}: ActorInThread): void {

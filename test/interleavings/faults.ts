@@ -53,11 +53,14 @@ export const faults: Record<string, readonly Edit[]> = {
   return isFree(word) ? take(entry, word, slot) : undefined;`,
     ),
   ],
-  'take-over-whatever-the-turn': edit(
-    INHERITANCE,
-    'if (!isSameTurn(word, now)) return undefined;',
-    '',
-  ),
+  'take-over-whatever-the-turn': [
+    ...edit(INHERITANCE, 'if (!isSameTurn(word, now)) return undefined;', ''),
+    ...edit(
+      DEATHS,
+      'if (!isSameTurn(word, readWord(entry)) || !hasDied(cells, owner)) return false;',
+      'if (!hasDied(cells, owner)) return false;',
+    ),
+  ],
   'no-second-look-for-who-waits': edit(
     WAITERS,
     'if (nextWaiting(entry, after) !== undefined) {',

@@ -700,6 +700,12 @@ export const scenarios: Record<string, Scenario> = {
     threads: [{run: threeLong}, {run: ownLimits, timeout: TIMEOUT}, {run: releasesAndAborts}],
   },
   'three-reserved': {threads: [{run: threeLong}, {run: threeLong}, {run: twice}]},
+  'slow-prober': {
+    threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: once}],
+    deaths: 1,
+    blocks: 1,
+    preemptions: 0,
+  },
   'two-heirs': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: once}],
     deaths: 1,

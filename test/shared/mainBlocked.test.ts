@@ -6,18 +6,23 @@
 import test, {type ExecutionContext} from 'ava';
 import {createLock} from '../../src/shared/index.js';
 import {
-  FIRST_TOKEN,
   PROBED_AT,
-  TOKENS,
+  LAST_TOKEN,
+  SPARE_TOKEN,
+  TOKENS as TOKENS_CELL,
   slotCell,
   type Entry,
   type Slot,
 } from '../../src/shared/memory/layout.js';
 import {readOwner} from '../../src/shared/memory/threads.js';
+import {FRESH as LEVEL_MASK, ORDINARY_TOKENS} from '../../src/shared/memory/tokens.js';
 import {readWord} from '../../src/shared/memory/word.js';
 import {actors, type Actor} from '../support/actors.js';
 import {until} from '../support/async.js';
 import {countWaiting, createEntry} from '../support/waiting.js';
+
+/** Of a thread that uses a lock: the ordinary ones, the spare, and the last. */
+const TOKENS = ORDINARY_TOKENS + 2;
 
 /** Far more than anything here takes. */
 const PATIENCE_MILLISECONDS = 30_000;
@@ -72,8 +77,11 @@ class Scene {
 
   /** How many tokens of the holder are armed. */
   get armed(): number {
-    const first = slotCell(this.#slot, FIRST_TOKEN);
-    return this.#entry.cells.subarray(first, first + TOKENS).filter((token) => token > 0).length;
+    const armed = [TOKENS_CELL, SPARE_TOKEN, LAST_TOKEN].map((field) => {
+      const cell = this.#entry.cells[slotCell(this.#slot, field)] as number;
+      return cell > 0 ? cell & LEVEL_MASK : 0;
+    });
+    return armed.reduce((sum, level) => sum + level, 0);
   }
 
   /** Blocks this thread. @returns whether the condition came to hold in time */
@@ -175,36 +183,39 @@ test.serial(
     const scene = await Scene.begin(buffer, heir);
     const goOn = standStill(holder, 'go on');
     t.true(
-      scene.blockUntil(() => scene.armed <= TOKENS - 2),
-      'two tokens are spent',
+      scene.blockUntil(() => scene.armed <= TOKENS - 3),
+      'three tokens are spent',
     );
     goOn();
     scene.blockUntil(() => scene.armed === TOKENS, TURN_MILLISECONDS);
     t.is(scene.armed, TOKENS, 'all are armed again');
     const end = standStill(holder, 'exit');
     t.true(
-      scene.blockUntil(() => scene.armed <= TOKENS - 1),
-      'one token is spent',
+      scene.blockUntil(() => scene.armed <= TOKENS - 2),
+      'two tokens are spent',
     );
-    // The second is due as well, the last only with a word of the runtime.
+    // The third is due as well, the fourth long after.
     end();
     isFew(t, scene.blockUntilInherited());
   },
 );
 
 test.serial(
-  'a holder that computes for four seconds and dies in the middle of that is recognised once the main thread answers',
+  'a holder that computes for four seconds and dies in the middle of that has tokens left',
   async (t) => {
     const [holder, heir] = two(t);
     const buffer = await lockHeldBy(holder);
     const end = standStill(holder, 'exit');
     const scene = await Scene.begin(buffer, heir);
     scene.blockFor(4_000);
-    t.is(scene.armed, 1, 'the last token is left');
+    const spent = TOKENS - scene.armed;
+    t.log(`${spent} tokens are spent`);
+    // Three, and on a machine that lost more than two seconds a fourth.
+    t.true(spent >= 2 && spent <= 4, `${spent} tokens are spent`);
     end();
-    scene.blockFor(1_000);
-    t.deepEqual([scene.isInherited, scene.armed], [false, 1]);
-    await until(() => scene.isInherited);
-    t.is(scene.armed, 0);
+    t.true(
+      scene.blockUntil(() => scene.isInherited),
+      'it is inherited',
+    );
   },
 );

@@ -2,13 +2,14 @@
 import test from 'ava';
 import {advance, keepToLoaded} from '../support/handClock.js';
 import {
-  FIRST_TOKEN,
   THREAD,
+  TOKENS,
   slotCell,
   type Cells,
   type Entry,
   type Slot,
 } from '../../src/shared/memory/layout.js';
+import {FRESH, armedBy} from '../../src/shared/memory/tokens.js';
 import {
   DIED,
   IN_USE,
@@ -59,11 +60,11 @@ function takeAsDead(entry: Entry, threadId: number): Word {
 
 /** It has a token, and no wait behind that. */
 function armAsDead(cells: Cells, threadId: number): void {
-  cells[slotCell(DEAD, FIRST_TOKEN)] = 1 + threadId;
+  cells[slotCell(DEAD, TOKENS)] = armedBy(threadId, FRESH);
 }
 
 /** Whether the thread that lives was probed: then its token is spent until a later microtask. */
-const isTokenSpent = (cells: Cells, slot: Slot) => cells[slotCell(slot, FIRST_TOKEN)] === 0;
+const isTokenSpent = (cells: Cells, slot: Slot) => cells[slotCell(slot, TOKENS)] === 0;
 
 // Reservations
 
@@ -131,7 +132,7 @@ test.serial(
     const {entry, cells, watch, deaths} = setUp();
     const word = takeAsDead(entry, 1002);
     cells[slotCell(DEAD, THREAD)] = slotState(1002, DIED);
-    cells[slotCell(DEAD, FIRST_TOKEN)] = 0;
+    cells[slotCell(DEAD, TOKENS)] = 0;
     watch.probe();
     await settle();
     t.deepEqual(deaths, [{word, owner: {slot: DEAD, threadId: 1002, hasDied: true}}]);

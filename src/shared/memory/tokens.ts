@@ -60,7 +60,7 @@ const spentOf = (level: number) => (level === FRESH ? 0 : ORDINARY_TOKENS - leve
 const nextLevel = (level: number) => (level === FRESH ? 0 : level - 1);
 
 const SPENT = 0;
-const armedBy = (threadId: number, level: number) => ((1 + threadId) << LEVEL_BITS) | level;
+export const armedBy = (threadId: number, level: number) => ((1 + threadId) << LEVEL_BITS) | level;
 const armerOf = (armed: number) => (armed >> LEVEL_BITS) - 1;
 const spendingBy = (threadId: number, left: number) => -(((1 + threadId) << LEVEL_BITS) | left);
 

@@ -1,7 +1,9 @@
 import test from 'ava';
 import {Atomics as calledAtomics} from '../../../src/shared/intrinsics.js';
 import {
-  FIRST_TOKEN,
+  LAST_TOKEN,
+  SPARE_TOKEN,
+  SPENT_AT,
   THREAD,
   TOKENS,
   createBuffer,
@@ -18,11 +20,16 @@ import {
   threadState,
 } from '../../../src/shared/memory/threads.js';
 import {
-  armToken,
+  FRESH,
+  ORDINARY_TOKENS,
+  TOKEN_CELLS,
+  armFirst,
+  armMissing,
+  armedBy,
   disarmTokens,
   isLastTokenLeft,
-  rearmToken,
   spendToken,
+  type TokenCell,
 } from '../../../src/shared/memory/tokens.js';
 import {settle, watch} from '../../support/async.js';
 
@@ -30,11 +37,11 @@ const SLOT = 4 as Slot;
 const THREAD_ID = 1001;
 const PROBER_ID = 7;
 const SPENT = 0;
-const ARMED = 1 + THREAD_ID;
-const SPENDING = -1 - PROBER_ID;
 const NOW = 1_000_000;
 
-const tokenCell = (token: number) => slotCell(SLOT, FIRST_TOKEN + token);
+const cellOf = (field: TokenCell) => slotCell(SLOT, field);
+const armed = (level: number) => armedBy(THREAD_ID, level);
+const isSpending = (cells: Cells, field: TokenCell) => (cells[cellOf(field)] as number) < SPENT;
 
 /** The memory in which a thread has the slot, without tokens. */
 function createCells(): Cells {
@@ -43,10 +50,12 @@ function createCells(): Cells {
   return cells;
 }
 
-/** The memory in which a thread that ended has the slot. Its tokens from `first` on are armed. */
-function createDead(first = 0): Cells {
+/** The memory in which a thread that ended has the slot, with these tokens. */
+function createDead(level = ORDINARY_TOKENS, spare = 1, last = 1): Cells {
   const cells = createCells();
-  for (let token = first; token < TOKENS; token++) cells[tokenCell(token)] = ARMED;
+  for (const [index, count] of [level, spare, last].entries()) {
+    if (count > 0) cells[cellOf(TOKEN_CELLS[index] as TokenCell)] = armed(count);
+  }
   return cells;
 }
 
@@ -55,10 +64,24 @@ const spend = (cells: Cells, now = NOW, isThoughtDead = false) =>
 
 const stateOf = (cells: Cells) => threadState(readThread(cells, SLOT));
 
-const arm = (cells: Cells, token: number) =>
-  watch(
-    armToken(cells, SLOT, token, THREAD_ID) ?? Promise.reject(new Error('It cannot be armed.')),
-  );
+/** Arms the ordinary tokens of a thread that lives. @returns what became of each wait */
+function arm(cells: Cells, level = ORDINARY_TOKENS) {
+  const first = armFirst(cells, SLOT, TOKENS, THREAD_ID);
+  if (first === undefined) throw new Error('It cannot be armed.');
+  return [first, ...armMissing(cells, SLOT, TOKENS, THREAD_ID, level)].map(watch);
+}
+
+const countEnded = (waits: ReturnType<typeof arm>) => waits.filter(({length}) => length > 0).length;
+
+/** Lets `meanwhile` run while a prober is about to notify. */
+function beforeNextNotification(meanwhile: () => void): void {
+  const {notify} = calledAtomics;
+  calledAtomics.notify = (array, place, count) => {
+    calledAtomics.notify = notify;
+    meanwhile();
+    return notify(array as Cells, place, count);
+  };
+}
 
 test('a slot without a token that is armed says nothing', (t) => {
   const cells = createCells();
@@ -68,36 +91,54 @@ test('a slot without a token that is armed says nothing', (t) => {
   t.is(stateOf(cells), IN_USE);
 });
 
-test('a token that is spent says that its thread lives, and ends the wait of that thread', async (t) => {
+test('a token that is spent says that its thread lives, and ends one wait of that thread', async (t) => {
   const cells = createCells();
-  const spent = arm(cells, 0);
-  t.is(cells[tokenCell(0)], ARMED);
-  await settle();
-  t.deepEqual(spent, []);
+  const waits = arm(cells);
+  t.is(waits.length, ORDINARY_TOKENS);
+  t.is(cells[cellOf(TOKENS)], armed(ORDINARY_TOKENS));
   t.true(spend(cells));
-  t.is(cells[tokenCell(0)], SPENT);
+  t.is(cells[cellOf(TOKENS)], armed(ORDINARY_TOKENS - 1));
   t.is(stateOf(cells), IN_USE);
   await settle();
-  t.deepEqual(spent, [{value: 'ok'}]);
+  t.is(countEnded(waits), 1);
 });
 
-test('a token is spent once', (t) => {
+test('each token is spent once', async (t) => {
   const cells = createCells();
-  void arm(cells, 0);
-  t.true(spend(cells));
-  t.is(spend(cells, NOW + 1e9), undefined);
+  const waits = arm(cells, 3);
+  for (let n = 0; n < 3; n++) t.true(spend(cells, NOW, true));
+  t.is(cells[cellOf(TOKENS)], SPENT);
   t.is(spend(cells, NOW, true), undefined);
+  await settle();
+  t.is(countEnded(waits), 3);
 });
 
-test('a token that was armed again can be spent again', async (t) => {
+test('as many tokens are armed again as are missing, and can be spent again', async (t) => {
   const cells = createCells();
-  void arm(cells, 0);
-  spend(cells);
-  const spent = watch(rearmToken(cells, SLOT, 0, THREAD_ID));
-  t.is(cells[tokenCell(0)], ARMED);
-  t.true(spend(cells));
+  arm(cells);
+  spend(cells, NOW, true);
+  spend(cells, NOW, true);
+  const waits = armMissing(cells, SLOT, TOKENS, THREAD_ID, ORDINARY_TOKENS).map(watch);
+  t.is(waits.length, 2);
+  t.deepEqual(armMissing(cells, SLOT, TOKENS, THREAD_ID, ORDINARY_TOKENS), []);
+  for (let n = 0; n < ORDINARY_TOKENS; n++) t.true(spend(cells, NOW, true));
   await settle();
-  t.deepEqual(spent, [{value: 'ok'}]);
+  t.is(countEnded(waits), 2);
+});
+
+test('a thread that begins to use a lock has few tokens, and then all', (t) => {
+  const cells = createCells();
+  arm(cells, FRESH);
+  t.is(cells[cellOf(TOKENS)], armed(FRESH));
+  t.is(armMissing(cells, SLOT, TOKENS, THREAD_ID, ORDINARY_TOKENS).length, ORDINARY_TOKENS - 1);
+  t.is(cells[cellOf(TOKENS)], armed(ORDINARY_TOKENS));
+});
+
+test('the token of a thread that has few is due at any time, and there is one', (t) => {
+  const cells = createCells();
+  arm(cells, FRESH);
+  t.true(spend(cells));
+  t.is(cells[cellOf(TOKENS)], SPENT);
 });
 
 test('a token that is spent with no wait behind it marks its thread as dead', (t) => {
@@ -105,7 +146,7 @@ test('a token that is spent with no wait behind it marks its thread as dead', (t
   t.false(spend(cells));
   t.is(stateOf(cells), DIED);
   t.is(threadIdIn(readThread(cells, SLOT)), THREAD_ID);
-  t.is(cells[tokenCell(0)], SPENT);
+  t.is(cells[cellOf(TOKENS)], SPENT);
 });
 
 test('no other thread that has the slot by then is marked as dead', (t) => {
@@ -120,144 +161,137 @@ test('the tokens of another slot are not touched', (t) => {
   const cells = createDead();
   t.is(spendToken(cells, (SLOT + 1) as Slot, PROBER_ID, NOW), undefined);
   t.is(spendToken(cells, (SLOT - 1) as Slot, PROBER_ID, NOW), undefined);
-  t.is(cells[tokenCell(0)], ARMED);
+  t.is(cells[cellOf(TOKENS)], armed(ORDINARY_TOKENS));
 });
 
-test('the first token is due at any time', (t) => {
-  const cells = createDead();
-  for (let n = 0; n < 3; n++) {
-    cells[tokenCell(0)] = ARMED;
-    t.false(spend(cells, NOW));
+test('a token is due this long after the one before, and four times as long each time', (t) => {
+  const cells = createCells();
+  arm(cells);
+  let now = NOW;
+  t.true(spend(cells, now), 'the first at any time');
+  for (let patience = 300, n = 1; n < ORDINARY_TOKENS; n++, patience *= 4) {
+    t.is(spend(cells, now + patience - 1), undefined, `token ${n} is not due yet`);
+    now += patience;
+    t.true(spend(cells, now), `token ${n} is due`);
   }
-});
-
-test('each token but the last is due this long after the one before', (t) => {
-  const cells = createDead();
-  spend(cells, NOW);
-  t.is(spend(cells, NOW + 299), undefined, 'it is not due yet');
-  t.is(cells[tokenCell(1)], ARMED);
-  t.false(spend(cells, NOW + 300), 'it is due');
-  t.is(cells[tokenCell(1)], SPENT);
-  t.is(spend(cells, NOW + 1e9), undefined, 'only the last is left');
 });
 
 test('tokens are due also where the time in the memory wraps around', (t) => {
   for (const now of [2 ** 31 - 100, 2 ** 32 - 100, 5 * 2 ** 32 - 100]) {
-    const cells = createDead();
-    t.false(spend(cells, now));
+    const cells = createCells();
+    arm(cells);
+    t.true(spend(cells, now));
     t.is(spend(cells, now + 299), undefined);
-    t.false(spend(cells, now + 300));
+    t.true(spend(cells, now + 300));
   }
 });
 
+test('the spare token is due where a prober ended while it was spending an ordinary one', (t) => {
+  const cells = createDead();
+  cells[cellOf(TOKENS)] = -armed(ORDINARY_TOKENS - 1);
+  cells[slotCell(SLOT, SPENT_AT)] = NOW;
+  t.is(spend(cells, NOW + 299), undefined, 'that prober has time to end it');
+  t.false(spend(cells, NOW + 300));
+  t.is(stateOf(cells), DIED);
+});
+
 test('the last token is spent only if its thread is thought dead', (t) => {
-  const cells = createDead(TOKENS - 1);
+  const cells = createDead(0, 0, 1);
   t.is(spend(cells, NOW), undefined);
   t.is(spend(cells, NOW + 1e9), undefined);
-  t.is(cells[tokenCell(TOKENS - 1)], ARMED);
+  t.is(cells[cellOf(LAST_TOKEN)], armed(1));
   t.is(stateOf(cells), IN_USE);
   t.false(spend(cells, NOW + 1e9, true));
   t.is(stateOf(cells), DIED);
 });
 
 test('the last token is left when all others are spent, and not before', (t) => {
-  for (let first = 0; first < TOKENS; first++) {
-    t.is(isLastTokenLeft(createDead(first), SLOT), first === TOKENS - 1);
-  }
+  t.false(isLastTokenLeft(createDead(1, 0, 1), SLOT));
+  t.false(isLastTokenLeft(createDead(0, 1, 1), SLOT));
+  t.true(isLastTokenLeft(createDead(0, 0, 1), SLOT));
+  t.false(isLastTokenLeft(createDead(0, 0, 0), SLOT));
 });
 
 test('every token is due if the thread is thought dead', (t) => {
-  const cells = createDead();
-  for (let token = 0; token < TOKENS; token++) t.false(spend(cells, NOW, true));
+  const cells = createDead(FRESH, 1, 1);
+  for (let token = 0; token < 3; token++) t.false(spend(cells, NOW, true));
   t.is(spend(cells, NOW, true), undefined);
 });
 
-test('a thread that lives shows so also by its last token', (t) => {
-  const cells = createCells();
-  void arm(cells, TOKENS - 1);
-  t.is(spend(cells), undefined);
-  t.true(spend(cells, NOW, true));
-  t.is(stateOf(cells), IN_USE);
-});
-
-test("a token is its prober's own while the prober notifies, and nobody arms it meanwhile", (t) => {
+test("a cell is its prober's own while the prober notifies, and no new thread arms it meanwhile", (t) => {
   const cells = createDead();
-  const {notify} = calledAtomics;
-  calledAtomics.notify = (array, place, count) => {
-    calledAtomics.notify = notify;
-    t.is(cells[tokenCell(0)], SPENDING);
-    t.is(armToken(cells, SLOT, 0, THREAD_ID + 1), undefined);
-    return notify(array as Cells, place, count);
-  };
+  beforeNextNotification(() => {
+    t.true(isSpending(cells, TOKENS));
+    t.is(armFirst(cells, SLOT, TOKENS, THREAD_ID + 1), undefined);
+    t.is(spend(cells, NOW, true), false, 'the spare one');
+  });
   t.false(spend(cells));
-  t.is(cells[tokenCell(0)], SPENT);
+  t.is(cells[cellOf(TOKENS)], SPENT);
+  t.is(cells[cellOf(SPARE_TOKEN)], SPENT);
 });
 
-test('a token that another prober is spending is passed over', (t) => {
-  const cells = createDead();
-  cells[tokenCell(0)] = SPENDING;
-  t.is(spend(cells, 0), undefined, 'the second is not due yet');
-  t.false(spend(cells, NOW));
-  t.is(cells[tokenCell(0)], SPENDING);
-  t.is(cells[tokenCell(1)], SPENT);
-});
-
-test('a token that the last thread of the slot left behind is not armed', (t) => {
+test('a prober gives back no token of a thread that has left the slot meanwhile', (t) => {
   const cells = createCells();
-  for (const left of [SPENDING, ARMED]) {
-    cells[tokenCell(0)] = left;
-    t.is(armToken(cells, SLOT, 0, THREAD_ID + 1), undefined);
-    t.is(cells[tokenCell(0)], left);
-  }
-});
-
-test('a token is armed again also while its prober is not done with it', async (t) => {
-  const cells = createCells();
-  cells[tokenCell(0)] = SPENDING;
-  const spent = watch(rearmToken(cells, SLOT, 0, THREAD_ID));
-  t.is(cells[tokenCell(0)], ARMED);
-  // The prober's last step.
-  Atomics.compareExchange(cells, tokenCell(0), SPENDING, SPENT);
-  t.is(cells[tokenCell(0)], ARMED);
+  arm(cells);
+  beforeNextNotification(() => {
+    cells[slotCell(SLOT, THREAD)] = slotState(THREAD_ID + 1, IN_USE);
+  });
   t.true(spend(cells));
+  t.is(cells[cellOf(TOKENS)], SPENT);
+});
+
+test('what another thread has left armed counts as none', (t) => {
+  const cells = createDead();
+  const waits = armMissing(cells, SLOT, TOKENS, THREAD_ID + 1, 2);
+  t.is(waits.length, 2);
+  t.is(cells[cellOf(TOKENS)], armedBy(THREAD_ID + 1, 2));
+});
+
+test('tokens are armed again also while their prober is not done, and it takes none of them', async (t) => {
+  const cells = createCells();
+  const before = arm(cells, 2);
+  let after: typeof before = [];
+  beforeNextNotification(() => {
+    after = armMissing(cells, SLOT, TOKENS, THREAD_ID, 2).map(watch);
+  });
+  t.true(spend(cells, NOW, true));
+  t.is(cells[cellOf(TOKENS)], armed(2));
   await settle();
-  t.is(spent.length, 1);
+  t.is(countEnded([...before, ...after]), 1);
+  // As many waits are there as the cell says.
+  t.true(spend(cells, NOW, true));
+  t.true(spend(cells, NOW, true));
+  await settle();
+  t.is(countEnded([...before, ...after]), 3);
 });
 
 test('tokens that are disarmed end their waits, and say nothing about the thread', async (t) => {
   const cells = createCells();
-  const waits = [0, 1, TOKENS - 1].map((token) => arm(cells, token));
+  const waits = arm(cells);
   disarmTokens(cells, SLOT, PROBER_ID);
   await settle();
-  t.deepEqual(
-    waits.map(({length}) => length),
-    [1, 1, 1],
-  );
-  for (let token = 0; token < TOKENS; token++) t.is(cells[tokenCell(token)], SPENT);
+  t.is(countEnded(waits), ORDINARY_TOKENS);
+  for (const field of TOKEN_CELLS) t.is(cells[cellOf(field)], SPENT);
   t.is(spend(cells, NOW, true), undefined);
   t.is(stateOf(cells), IN_USE);
 });
 
-test('a token that a prober is spending is left to that prober when the others are disarmed', (t) => {
+test('a cell that a prober is spending from is left to that prober when the others are disarmed', (t) => {
   const cells = createDead();
-  cells[tokenCell(1)] = SPENDING;
+  cells[cellOf(SPARE_TOKEN)] = -armed(0);
   disarmTokens(cells, SLOT, PROBER_ID);
-  t.is(cells[tokenCell(1)], SPENDING);
-  t.is(cells[tokenCell(2)], SPENT);
+  t.is(cells[cellOf(SPARE_TOKEN)], -armed(0));
+  t.is(cells[cellOf(TOKENS)], SPENT);
 });
 
-test('a token that is being disarmed is not armed by whoever gets the slot meanwhile', async (t) => {
+test('a cell that is being disarmed is not armed by whoever gets the slot meanwhile', (t) => {
   const cells = createCells();
-  arm(cells, 0);
-  const {notify} = calledAtomics;
-  let armed: unknown = 'not tried';
-  calledAtomics.notify = (array, place, count) => {
-    calledAtomics.notify = notify;
-    armed = armToken(cells, SLOT, 0, THREAD_ID);
-    return notify(array as Cells, place, count);
-  };
+  arm(cells);
+  let meanwhile: unknown = 'not tried';
+  beforeNextNotification(() => {
+    meanwhile = armFirst(cells, SLOT, TOKENS, THREAD_ID + 1);
+  });
   disarmTokens(cells, SLOT, PROBER_ID);
-  t.is(armed, undefined);
-  t.is(cells[tokenCell(0)], SPENT);
-  t.not(armToken(cells, SLOT, 0, THREAD_ID), undefined);
+  t.is(meanwhile, undefined);
+  t.not(armFirst(cells, SLOT, TOKENS, THREAD_ID + 1), undefined);
 });
