@@ -9,12 +9,13 @@
  * complete.
  */
 import {randomInt, randomUUID} from 'node:crypto';
-import {existsSync, renameSync} from 'node:fs';
+import {existsSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {mkdtemp, readFile, rename, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import type {Lock} from '@databases/lock';
+import type {SharedLock} from '@databases/lock/shared';
 
 /** Balances by the name of the account, in cents. */
 type Accounts = Record<string, number>;
@@ -52,6 +53,34 @@ export async function openAccounts(file: string): Promise<void> {
 
 export async function total(file: string): Promise<number> {
   return Object.values(await read(file)).reduce((sum, balance) => sum + balance, 0);
+}
+
+/**
+ * One synchronous client, which blocks its thread for each transfer; every transfer under `lock`, if
+ * given.
+ */
+export function transfersSync(file: string, lock?: SharedLock): void {
+  const names = Object.keys(readSync(file));
+  const anyone = () => names[randomInt(names.length)] as string;
+
+  for (let i = 0; i < CLIENTS * TRANSFERS_PER_CLIENT; i++) {
+    const [from, to, amount] = [anyone(), anyone(), randomInt(1, 100_00)];
+    if (lock === undefined) transferSync(file, from, to, amount);
+    else lock.withLockSync(transferSync, file, from, to, amount);
+  }
+}
+
+function transferSync(file: string, from: string, to: string, amount: number): void {
+  writeSync(copyOf(file), readSync(file));
+  changeSync(file, from, -amount);
+  changeSync(file, to, amount);
+  rmSync(copyOf(file), {force: true});
+}
+
+function changeSync(file: string, name: string, amount: number): void {
+  const accounts = readSync(file);
+  accounts[name] = (accounts[name] ?? 0) + amount;
+  writeSync(file, accounts);
 }
 
 /**
@@ -108,6 +137,16 @@ async function change(file: string, name: string, amount: number): Promise<void>
 
 async function read(file: string): Promise<Accounts> {
   return JSON.parse(await readFile(file, 'utf8')) as Accounts;
+}
+
+function readSync(file: string): Accounts {
+  return JSON.parse(readFileSync(file, 'utf8')) as Accounts;
+}
+
+function writeSync(file: string, accounts: Accounts): void {
+  const temporary = `${file}.${randomUUID()}`;
+  writeFileSync(temporary, JSON.stringify(accounts, null, 2));
+  renameSync(temporary, file);
 }
 
 /** Never leaves half a file to a reader, with or without a lock. */

@@ -49,6 +49,10 @@ export function attach(
   const tested: TestedLock = {
     async withLock(section) {
       const way = random();
+      if (way < 0.15 && !workerThreads.isMainThread) {
+        using _guard = acquireBlocking(lock);
+        return await section();
+      }
       if (way < 0.5) return lock.withLock(async () => section());
       if (way < 0.7) {
         await lock.acquireLock();
@@ -64,6 +68,16 @@ export function attach(
     },
   };
   return tested;
+}
+
+/** Gives up like a timeout where this thread has the lock, and could wait for ever. */
+function acquireBlocking(lock: SharedLock): LockGuard {
+  try {
+    return lock.acquireSync();
+  } catch (error) {
+    const isDeadlock = (error as {code?: unknown}).code === 'ERR_LOCK_DEADLOCK';
+    throw isDeadlock ? timeoutError() : error;
+  }
 }
 
 /** Gives up like a timeout: at once in a few cases, and otherwise by a signal some time later. */

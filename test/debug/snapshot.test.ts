@@ -77,7 +77,8 @@ test.serial('each row tells where and since when', async (t) => {
   const wait = (async function shipOrder() {
     await lock.withLock(nothing);
   })();
-  await until(() => Date.now() >= begin + 20);
+  const begun = Date.now();
+  await until(() => Date.now() >= begun + 20);
   const states = locksSnapshot();
   const end = Date.now();
   guard.release();

@@ -11,6 +11,7 @@ const INHERITANCE = 'src/shared/memory/inheritance.ts';
 const CONTENDER = 'src/shared/contender.ts';
 const TENURE = 'src/shared/tenure.ts';
 const OWNER_WATCH = 'src/shared/ownerWatch.ts';
+const CALLS_CELL = 'src/shared/memory/calls.ts';
 const LIVENESS = 'src/shared/liveness.ts';
 const COHORT_LINE = 'src/line/cohortLine.ts';
 const ENTRANCE = 'src/line/entrance.ts';
@@ -230,6 +231,73 @@ export const faults: Record<string, readonly Edit[]> = {
   const wait = Atomics.waitAsync(cells, cell, seen);
   Atomics.compareExchange(cells, cell, seen, SPENT);`,
   ),
+
+  'gives-back-more-tokens-than-are-left': edit(
+    TOKENS,
+    'isLeft ? armedBy(threadId, left) : SPENT',
+    'isLeft ? armed : SPENT',
+  ),
+  'has-no-spare-token': edit(
+    TOKENS,
+    'Atomics.load(cells, slotCell(slot, SPARE_TOKEN)) > SPENT\n',
+    'Atomics.load(cells, slotCell(slot, SPARE_TOKEN)) > 2 ** 31\n',
+  ),
+
+  // Blocking
+  'blocks-unannounced': edit(
+    CONTENDER,
+    'announceOrTake(this.entry, this.#slot) ?? this.#takeExpired() ?? this.#block(until);',
+    'tryTake(this.entry, this.#slot) ?? this.#takeExpired() ?? this.#block(until);',
+  ),
+  'blocks-after-it-was-called': edit(
+    CALLS_CELL,
+    'Atomics.wait(cells, slotCell(slot, CALLS), 0, milliseconds);',
+    `const seen = Atomics.load(cells, slotCell(slot, CALLS));
+  Atomics.wait(cells, slotCell(slot, CALLS), seen, milliseconds);`,
+  ),
+  'stays-in-line-after-it-blocked': edit(
+    CONTENDER,
+    `if (word !== undefined) {
+        this.#stopContending();`,
+    'if (word !== undefined) {',
+  ),
+  'a-blocking-heir-is-not-told': edit(
+    COHORT_LINE,
+    `this.#blocking = this.acquisition + 1;
+      return this.#admitAtOnce(entrance);`,
+    `this.holder = entrance;
+      return (this.#blocking = ++this.acquisition);`,
+  ),
+  'hands-on-to-its-line-at-once': edit(
+    COHORT_LINE,
+    'if (isBlocking) return this.#handOn(false, true);',
+    'if (isBlocking) return this.#admitFirst();',
+  ),
+  'hands-on-without-waiting': edit(
+    CONTENDER,
+    `announce(this.entry, this.#slot);
+    // Before it may be called.`,
+    '',
+  ),
+  'hands-on-without-parking': edit(
+    CONTENDER,
+    `// Before it may be called.
+    this.#membership.parking.park();`,
+    '',
+  ),
+  'never-asks-while-it-blocks': edit(
+    CONTENDER,
+    'const dead = this.#ownerWatch.probeBlocking();',
+    'const dead = undefined as ReturnType<OwnerWatch["probeBlocking"]>;',
+  ),
+  'takes-over-while-it-blocks': [
+    ...edit(
+      OWNER_WATCH,
+      'spendToken(cells, owner.slot, threadId, sharedNow()) === false);',
+      'spendToken(cells, owner.slot, threadId, sharedNow()) !== true);',
+    ),
+    ...edit(DEATHS, '|| !hasDied(cells, owner)) return false;', ') return false;'),
+  ],
 
   // Slots
   'takes-a-slot-in-use': edit(SLOTS, 'if (threadState(thread) !== DIED) return undefined;', ''),

@@ -483,7 +483,8 @@ const keepsGuardOfBlocking = async (t: Actor) => {
   caller.left();
   guard.release();
   caller.served();
-  callBlocking(t, t.lock);
+  // The other caller cannot have the lock yet.
+  if (!callBlocking(t, t.lock)) throw new Error('The next blocking call of a turn was refused.');
   await waits;
 };
 
@@ -784,6 +785,7 @@ export const scenarios: Record<string, Scenario> = {
   'blocking-in-line': {threads: [{run: blocksInLine}, {run: threeLong}, {run: blocksOnce}]},
   'blocking-impatiently': {
     threads: [{run: blocksImpatiently}, {run: blocksBesideOthers}, {run: threeLong}],
+    blocks: 1,
   },
   'blocking-and-dead': {
     threads: [

@@ -201,9 +201,10 @@ test.serial('a blocking call waits as long as its timeout, or its lock, says', a
     [20, 20],
   ] as const) {
     const begin = performance.now();
-    const error = t.throws(() => lock.acquireSync({...options, timeoutMilliseconds}), {
-      code: 'ERR_LOCK_TIMEOUT',
-    }) as LockTimeoutError;
+    const error = t.throws<LockTimeoutError>(
+      () => lock.acquireSync({...options, timeoutMilliseconds}),
+      {code: 'ERR_LOCK_TIMEOUT'},
+    );
     t.true(performance.now() - begin >= expected - 1);
     t.is(error.timeoutMilliseconds, expected);
     t.is(error.ownerThreadId, holder?.threadId);

@@ -18,7 +18,6 @@ import {readOwner} from '../../src/shared/memory/threads.js';
 import {FRESH as LEVEL_MASK, ORDINARY_TOKENS} from '../../src/shared/memory/tokens.js';
 import {readWord} from '../../src/shared/memory/word.js';
 import {actors, type Actor} from '../support/actors.js';
-import {until} from '../support/async.js';
 import {countWaiting, createEntry} from '../support/waiting.js';
 
 /** Of a thread that uses a lock: the ordinary ones, the spare, and the last. */
