@@ -313,11 +313,6 @@ export const faults: Record<string, readonly Edit[]> = {
     'if (isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)) return true;',
     'if (isOwnedBy(readWord(entry), slot) || (isUntold(entry, slot) && n < 0)) return true;',
   ),
-  'looks-for-deaths-before-the-word': edit(
-    SLOTS,
-    'if (isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)) return true;',
-    'if (isUntold(entry, slot) || isOwnedBy(readWord(entry), slot)) return true;',
-  ),
   // Each of the four is enough by itself.
   'gives-up-without-passing-on': [
     ...edit(WAITERS, 'return decline(entry, slot, wasChosen);', 'return undefined;'),

@@ -707,6 +707,13 @@ export const scenarios: Record<string, Scenario> = {
     blocks: 1,
     preemptions: 0,
   },
+  'slow-newcomer': {
+    threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: attaches, attachesItself: true}],
+    slots: 2,
+    deaths: 1,
+    blocks: 1,
+    preemptions: 1,
+  },
   'two-heirs': {
     threads: [{run: onceAsync, isMortal: true}, {run: once}, {run: once}],
     deaths: 1,

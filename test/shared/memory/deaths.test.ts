@@ -4,6 +4,7 @@ import {isUntold, markDeath} from '../../../src/shared/memory/deaths.js';
 import {freeLeftBehind, inherit, tellDeaths} from '../../../src/shared/memory/inheritance.js';
 import {
   DEATHS,
+  FIRST_TOKEN,
   SLOTS,
   THREAD,
   createBuffer,
@@ -28,6 +29,7 @@ import {
 import {attachNobody} from '../../support/nobody.js';
 
 const NOW = 1_000_000;
+const ENTRY_CELLS = 16;
 
 /** The three locks of a memory. */
 function createEntries(): [Entry, Entry, Entry] {
@@ -157,6 +159,37 @@ test('the slot of a dead owner is not given away until its death was told for ea
   t.is(newcomer(), undefined, 'one death is untold');
   t.deepEqual(told(second), [1061]);
   t.is(newcomer(), dead);
+});
+
+test('a newcomer leaves the slot to a dead owner whose lock is inherited while it looks', (t) => {
+  const [entry] = createEntries();
+  const {cells} = entry;
+  const slots = Array.from({length: SLOTS}, (_, n) => attachNobody(cells, 1001 + n));
+  const slot = slots[0] as Slot;
+  cells[slotCell(slot, FIRST_TOKEN)] = 1 + 999;
+  cells[slotCell(slot, THREAD)] = slotState(999, IN_USE);
+  const {notify, load} = calledAtomics;
+  // When its token is spent the thread has just become the owner and ended.
+  calledAtomics.notify = () => {
+    calledAtomics.notify = notify;
+    const word = tryTake(entry, slot) as Word;
+    let loads = 0;
+    calledAtomics.load = ((array: Cells, cell: number) => {
+      const value = load(array, cell);
+      if (cell >= entry.word && cell < entry.word + ENTRY_CELLS && ++loads === 1) {
+        calledAtomics.load = load;
+        inherit(entry, word, {slot, threadId: 999, hasDied: true}, slots[1] as Slot);
+      }
+      return value;
+    }) as typeof load;
+    return 0;
+  };
+  t.is(
+    attach(cells, 2001, NOW, () => undefined),
+    undefined,
+  );
+  t.true(isOwnedBy(readWord(entry), slots[1] as Slot));
+  t.deepEqual(told(entry), [999]);
 });
 
 test('a slot is not given back while its thread owns one of the locks', (t) => {
