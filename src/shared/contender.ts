@@ -167,9 +167,13 @@ export class SharedContender implements Contender, Parked {
     return undefined;
   }
 
-  /** Takes a lock that is reserved for a thread that does not come for it. */
+  /**
+   * Takes a lock that is reserved for a thread that does not come for it, or that this thread has
+   * taken by a step that ran out of stack.
+   */
   #takeExpired(): Word | undefined {
     const word = readWord(this.entry);
+    if (isOwnedBy(word, this.#slot)) return word;
     this.#ownerWatch.sight(word);
     return this.#ownerWatch.isExpired(word) ? take(this.entry, word, this.#slot) : undefined;
   }

@@ -3,7 +3,7 @@
  * for any length of it.
  */
 import {deref} from './intrinsics.js';
-import {then} from '../intrinsics.js';
+import {outside, then} from '../intrinsics.js';
 import {TOKENS, type Cells, type Slot} from './memory/layout.js';
 import type {Attachment} from './memory/slots.js';
 import type {SlotThread} from './memory/threads.js';
@@ -53,7 +53,7 @@ export class Tokens {
    */
   armAll(): void {
     this.#level = ORDINARY_TOKENS;
-    this.#armAgain();
+    outside(() => this.#armAgain());
   }
 
   #armAgain(): void {

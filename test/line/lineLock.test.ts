@@ -45,7 +45,11 @@ const sorted = (names: Iterable<string | symbol>) => [...names].map(String).sort
 for (const [name, lock, documented] of [
   ['a lock', createLock(1000), LOCK],
   ['locks by key', createLocksByKey({timeoutMilliseconds: 1000}), LOCKS_BY_KEY],
-  ['a lock across threads', createSharedLock(1000), [...LOCK, 'buffer', 'withLockSync', 'acquireSync']],
+  [
+    'a lock across threads',
+    createSharedLock(1000),
+    [...LOCK, 'buffer', 'withLockSync', 'acquireSync'],
+  ],
 ] as const) {
   test(`${name} has what is documented, and nothing of its engine room`, (t) => {
     t.deepEqual(sorted(namesOf(lock)), sorted([...documented, ...OTHERS]));

@@ -18,7 +18,7 @@ async function threadsOf(t: ExecutionContext, {buffer}: SharedLock, count: numbe
   return threads;
 }
 
-/** Blocks a thread while it holds the lock; `end` lets it go on. */
+/** Blocks a thread until it holds the lock, as `begin` tells, and then until `end` is called. */
 async function holdBlocking(thread: Actor | undefined) {
   const buffer = new SharedArrayBuffer(8);
   const cells = new Int32Array(buffer);
@@ -27,7 +27,8 @@ async function holdBlocking(thread: Actor | undefined) {
     Atomics.store(cells, 0, 1);
     Atomics.notify(cells, 0);
   };
-  return {outcome, end, begun: until(() => Atomics.load(cells, 1) === 1)};
+  const begin = async () => until(() => Atomics.load(cells, 1) === 1);
+  return {outcome, begin, end};
 }
 
 for (const [callers, blocking] of [
@@ -238,7 +239,7 @@ test.serial('a thread that is blocked as the holder lives, and keeps the lock', 
   const lock = createLock();
   const [holder, waiter] = await threadsOf(t, lock, 2);
   const held = await holdBlocking(holder);
-  await held.begun;
+  await held.begin();
   const waits = watch(lock.acquire());
   const blocks = await holdBlocking(waiter);
   // So long that it is asked after by several tokens.
@@ -259,12 +260,12 @@ test.serial(
     const lock = createLock();
     const [holder, heir] = await threadsOf(t, lock, 2);
     const held = await holdBlocking(holder);
-    await held.begun;
+    await held.begin();
     const blocks = await holdBlocking(heir);
     await sleep(400);
     t.deepEqual(blocks.outcome, []);
     await holder?.worker.terminate();
-    await blocks.begun;
+    await blocks.begin();
     blocks.end();
     await until(() => blocks.outcome.length === 1);
     t.deepEqual(values(blocks.outcome), [[holder?.threadId]]);
@@ -284,7 +285,7 @@ test.serial(
     blocks.end();
     await sleep(50);
     guard.release();
-    await blocks.begun;
+    await blocks.begin();
     await until(() => blocks.outcome.length === 1);
     t.deepEqual([gone.outcome, values(blocks.outcome)], [[], [[]]]);
   },
@@ -297,7 +298,7 @@ test.serial(
     const lock = createLock(undefined, {onAbandoned: ({threadId}) => told.push(threadId)});
     const [holder] = await threadsOf(t, lock, 1);
     const held = await holdBlocking(holder);
-    await held.begun;
+    await held.begin();
     const waits = lock.acquire();
     await settle();
     await holder?.worker.terminate();

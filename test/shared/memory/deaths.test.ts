@@ -4,9 +4,9 @@ import {isUntold, markDeath} from '../../../src/shared/memory/deaths.js';
 import {freeLeftBehind, inherit, tellDeaths} from '../../../src/shared/memory/inheritance.js';
 import {
   DEATHS,
-  FIRST_TOKEN,
   SLOTS,
   THREAD,
+  TOKENS,
   createBuffer,
   entryAt,
   slotCell,
@@ -26,6 +26,7 @@ import {
   tryTake,
   type Word,
 } from '../../../src/shared/memory/word.js';
+import {FRESH, armedBy} from '../../../src/shared/memory/tokens.js';
 import {attachNobody} from '../../support/nobody.js';
 
 const NOW = 1_000_000;
@@ -166,7 +167,7 @@ test('a newcomer leaves the slot to a dead owner whose lock is inherited while i
   const {cells} = entry;
   const slots = Array.from({length: SLOTS}, (_, n) => attachNobody(cells, 1001 + n));
   const slot = slots[0] as Slot;
-  cells[slotCell(slot, FIRST_TOKEN)] = 1 + 999;
+  cells[slotCell(slot, TOKENS)] = armedBy(999, FRESH);
   cells[slotCell(slot, THREAD)] = slotState(999, IN_USE);
   const {notify, load} = calledAtomics;
   // When its token is spent the thread has just become the owner and ended.
