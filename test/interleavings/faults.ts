@@ -191,7 +191,7 @@ export const faults: Record<string, readonly Edit[]> = {
     ...edit(TOKENS, 'markDied(cells, slot, threadId);', ACCUSE_THE_SLOT),
   ],
   'arms-no-token-again': edit(LIVENESS, ARM_AGAIN, ''),
-  'arms-ordinary-tokens-once': edit(LIVENESS, ARM_AGAIN, `if (field === LAST_TOKEN) ${ARM_AGAIN}`),
+  'arms-ordinary-tokens-once': edit(LIVENESS, ARM_AGAIN, `if (field !== TOKENS) ${ARM_AGAIN}`),
   'spends-the-last-token-by-itself': edit(
     TOKENS,
     'if (field === LAST_TOKEN) return undefined;',
@@ -205,7 +205,7 @@ export const faults: Record<string, readonly Edit[]> = {
   'arms-before-it-waits': edit(
     TOKENS,
     'const wait = Atomics.waitAsync(cells, cell, seen);',
-    `const early = armedBy(threadId, count);
+    `const early = armedBy(threadId, level);
       Atomics.store(cells, cell, early);
       const wait = Atomics.waitAsync(cells, cell, early);`,
   ),
