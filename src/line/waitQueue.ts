@@ -47,8 +47,8 @@ export class WaitQueue<T extends Waiting> {
 
   enqueue(waiter: T): void {
     this.#source?.start(waiter);
-    if (this.size > 0) this.#waiters[this.#waiters.length] = waiter;
-    else this.#waiters = [waiter];
+    if (this.#waiters === NONE) this.#waiters = [waiter];
+    else this.#waiters[this.#waiters.length] = waiter;
     this.size++;
   }
 

@@ -1,5 +1,6 @@
 import test from 'ava';
-import {WaitQueue} from '../../src/line/waitQueue.js';
+import type {LineWaiter} from '../../src/line/protocol.js';
+import {WaitQueue, admit} from '../../src/line/waitQueue.js';
 import {countLeft} from '../support/garbage.js';
 
 interface Waiter {
@@ -142,4 +143,31 @@ test('at most two who left from the middle are kept for each who waits', async (
     t.true(kept <= 2 * waiting, `${kept} are kept where ${waiting} wait`);
     t.is(queue.size, waiting);
   }
+});
+
+test('a queue whose only waiter could not be admitted keeps it, and shares nothing', (t) => {
+  const queue = new WaitQueue<LineWaiter>();
+  const createLineWaiter = (): LineWaiter => ({
+    entrance: {lock: {}, onAbandoned: undefined},
+    isWaiting: true,
+    admit: () => {
+      throw new RangeError('Maximum call stack size exceeded');
+    },
+  });
+  const [first, second, other] = [createLineWaiter(), createLineWaiter(), createLineWaiter()];
+  queue.enqueue(first);
+  t.throws(() => admit(first, queue, 1), {instanceOf: RangeError});
+  t.deepEqual([queue.size, queue.first], [1, first]);
+  queue.enqueue(second);
+  const another = new WaitQueue<LineWaiter>();
+  another.enqueue(other);
+  t.deepEqual([another.size, another.first], [1, other]);
+  another.dequeue(other);
+  t.deepEqual([another.size, another.first], [0, undefined]);
+  queue.dequeue(first);
+  t.deepEqual([queue.size, queue.first], [1, second]);
+  // A queue that is new finds nobody of them.
+  const third = new WaitQueue<LineWaiter>();
+  third.size = 1;
+  t.is(third.first, undefined);
 });
