@@ -131,7 +131,7 @@ test('a blocking call inside another is told so, and the outer one goes on', (t)
   t.false(lock.isLocked);
 });
 
-test('a thread that holds the lock through another copy of the package is not blocked for it', (t) => {
+test('a thread that holds the lock through another copy of the package, in one line, is not blocked for it', (t) => {
   const lock = createLock();
   const source = compiledFile('src/shared/index', 'commonjs');
   const copy = createRequire(import.meta.url)(source) as {createLock: typeof createLock};
@@ -190,6 +190,15 @@ test('a retired lock object blocks nobody', async (t) => {
   const lock = createLock();
   await lock.pool();
   t.throws(() => lock.acquireSync(options), {code: 'ERR_LOCK_POOLED'});
+});
+
+test('a lock object that is being retired says so, also in the thread that holds the lock', async (t) => {
+  const lock = createLock();
+  const guard = await lock.acquire();
+  const retired = lock.pool();
+  t.throws(() => lock.withLockSync(options, () => t.fail()), {code: 'ERR_LOCK_POOLED'});
+  guard.release();
+  await retired;
 });
 
 test.serial('a blocking call waits as long as its timeout, or its lock, says', async (t) => {

@@ -188,3 +188,16 @@ for (const [pair, one, two] of [
     t.is(await b.withLock(() => 'b'), 'b');
   });
 }
+
+test('a thread that has the lock in the line of another copy is not blocked for it', async (t) => {
+  const {copy} = renamed({acquireBlocking: 'acquireByBlocking'});
+  const lock = esm.createLock();
+  const other = copy.createLock(undefined, {buffer: lock.buffer});
+  t.false(await isShared(esm, copy));
+  const guard = await other.acquire();
+  const options = {allowMainThread: true, timeoutMilliseconds: 1_000};
+  t.throws(() => lock.acquireSync(options), {code: 'ERR_LOCK_DEADLOCK'});
+  guard.release();
+  lock.acquireSync(options).release();
+  t.false(other.isLocked);
+});
