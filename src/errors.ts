@@ -13,7 +13,7 @@
  * And of the lock across threads:
  *
  * - `ERR_LOCK_VERSION`: an incompatible version of this package made the buffer.
- * - `ERR_LOCK_FULL`: too many threads use the lock.
+ * - `ERR_LOCK_FULL`: too many threads use the lock, or too many keys are in use.
  * - `ERR_LOCK_UNSUPPORTED`: the platform lacks what the lock needs.
  * - `ERR_LOCK_DEADLOCK`: a call would have blocked the thread that holds the lock.
  * - `ERR_LOCK_MAIN_THREAD`: a call would have blocked the main thread, which did not allow it.
@@ -136,6 +136,8 @@ export const deadlockError = (lock?: LockDetails) =>
       'and await it first, or wait with withLock.',
     lock,
   );
+
+export const fullError = (expected: string) => new LockError('ERR_LOCK_FULL', expected);
 
 export const mainThreadError = (call: string, lock?: LockDetails) =>
   new LockError(

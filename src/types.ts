@@ -417,3 +417,81 @@ export interface SharedLockOptions extends LockOptions {
    */
   onAbandoned?: ((info: {threadId: number}) => void) | undefined;
 }
+
+/** A key of locks that threads share: what means the same in each of them. */
+export type SharedKey = string | number | bigint;
+
+/**
+ * A lock for each key, in a memory that the threads of a process share. Everything said of
+ * {@link LocksByKey} holds for it, and what is said of {@link SharedLock} for each key's lock, and:
+ *
+ * - Different keys never wait for each other. Any number of keys may be used over time, as many as
+ *   {@link SharedLocksByKeyOptions.maxKeys} at one time.
+ * - A call for several keys gets in their lines one after the other, in an order that is the same
+ *   for all such calls. So they never wait for each other in a circle, whatever thread they are of.
+ * - {@link LocksByKey.isLocked} and {@link LocksByKey.size} speak for all threads,
+ *   {@link LocksByKey.pendingCount} for this one.
+ */
+export interface SharedLocksByKey<TKey extends SharedKey = SharedKey> extends LocksByKey<TKey> {
+  /** Give this to other threads, for their own `createLocksByKey({buffer})`. */
+  readonly buffer: SharedArrayBuffer;
+
+  /**
+   * Acquires the lock of `key`, calls `fn(...args)`, and releases the lock before it returns. See
+   * {@link SharedLock.withLockSync}.
+   *
+   * A thread that blocks for one key cannot go on with what it does under another. So two threads
+   * block each other for good if each holds, in an asynchronous call, the key for which the other
+   * blocks. Such calls need a timeout, or keys that no asynchronous caller holds.
+   *
+   * @example
+   * locks.withLockSync(file, () => fs.appendFileSync(file, line));
+   */
+  withLockSync<TArgs extends unknown[], TResult>(
+    key: TKey,
+    fn: (...args: TArgs) => TResult,
+    ...args: TArgs
+  ): TResult;
+
+  /** The same, with options for this call alone. */
+  withLockSync<TArgs extends unknown[], TResult>(
+    key: TKey,
+    options: BlockingOptions | undefined,
+    fn: (...args: TArgs) => TResult,
+    ...args: TArgs
+  ): TResult;
+
+  /**
+   * Acquires the lock of `key` as {@link withLockSync} does, and returns a guard that releases it.
+   * See {@link SharedLock.acquireSync}.
+   */
+  acquireSync(key: TKey, options?: BlockingOptions): LockGuard;
+}
+
+export interface SharedLocksByKeyOptions<TKey extends SharedKey = SharedKey> extends LockOptions {
+  /**
+   * How long a caller waits for a key's lock, in milliseconds. Without it, or with `Infinity`, as
+   * long as it takes; with `0`, not at all.
+   */
+  timeoutMilliseconds?: number | undefined;
+
+  /**
+   * The `buffer` of the locks to use. Without this key new locks are made; with the key, but without
+   * a buffer of locks by key, `createLocksByKey` throws.
+   */
+  buffer?: SharedArrayBuffer;
+
+  /**
+   * Called when a caller of this object gets the lock of `key` from a thread that ended while it held
+   * that. See {@link SharedLockOptions.onAbandoned}.
+   */
+  onAbandoned?: ((info: {threadId: number; key: TKey}) => void) | undefined;
+
+  /**
+   * How many keys may be held or awaited at one time, 65,536 unless given, at most 131,072. A call for
+   * one more fails with `ERR_LOCK_FULL` at once. Each takes 96 bytes or a little more.
+   *
+   * If all are in use, the keys that ended threads held make room. Then nobody is told of those.
+   */
+  maxKeys?: number | undefined;
+}

@@ -1,6 +1,6 @@
 import {heldElsewhereError, nothingHeldError, type LockDetails} from '../errors.js';
 import {READY, assertRoom, createWeakMap, then} from '../intrinsics.js';
-import type {BlockingLine, LineEntrance, LineWaiter, OnAbandoned} from './protocol.js';
+import type {BlockingLine, LineEntrance, LineWaiter} from './protocol.js';
 import {WaitQueue, admit} from './waitQueue.js';
 
 /**
@@ -51,7 +51,7 @@ export interface Contender {
   /** The async context of this moment, for `tellHeir`. */
   captureContext(): unknown;
   /** Tells of each thread that ended as the owner; `context` is of the caller that inherits. */
-  tellHeir(onAbandoned: OnAbandoned | undefined, context: unknown): void;
+  tellHeir(tell: (threadId: number) => void, context: unknown): void;
 }
 
 /**
@@ -82,8 +82,14 @@ export class CohortLine implements BlockingLine {
   readonly #contender: Contender;
   /** The last acquisition that was made by blocking. */
   #blocking = 0;
+  readonly #identity: {readonly key?: unknown} | undefined;
 
-  constructor(createContender: (onWon: () => void) => Contender) {
+  /** @param identity whose lock it is, if it is that of a key */
+  constructor(
+    createContender: (onWon: () => void) => Contender,
+    identity?: {readonly key: unknown},
+  ) {
+    this.#identity = identity;
     this.#queue = new WaitQueue();
     this.#contender = createContender(() => this.#admitFirst());
   }
@@ -177,7 +183,7 @@ export class CohortLine implements BlockingLine {
   }
 
   details() {
-    return {ownerThreadId: this.#contender.ownerThreadId()};
+    return {...this.#identity, ownerThreadId: this.#contender.ownerThreadId()};
   }
 
   notHeldError(naming: LockDetails | undefined): Error {
@@ -223,7 +229,8 @@ export class CohortLine implements BlockingLine {
   #tellHeir(entrance: LineEntrance, context: unknown): void {
     this.holder = TELLING;
     try {
-      this.#contender.tellHeir(entrance.onAbandoned, context);
+      const {onAbandoned} = entrance;
+      this.#contender.tellHeir((threadId) => onAbandoned?.({threadId, ...this.#identity}), context);
     } finally {
       this.holder = entrance;
     }

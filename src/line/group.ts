@@ -29,11 +29,14 @@ interface Member {
 const isHeld = ({acquisition, isReleased}: Member): boolean => acquisition > 0 && !isReleased;
 
 /**
- * The locks of one call that acquires several, all or none.
+ * The locks of one call that acquires several, all or none. There is no circle of groups that wait
+ * for each other, in whatever order each names its locks:
  *
- * It gets in the lines of all of them in one synchronous step. So any two groups stand in the same
- * order in each line in which both are, and no group waits for one that came later: there is no
- * circle of groups, in whatever order each names its locks.
+ * - Where all callers are of one thread, a group gets in all lines in one synchronous step. So any
+ *   two groups stand in the same order in each line in which both are, and no group waits for one
+ *   that came later.
+ * - Across threads that takes more steps than one. So all groups acquire their locks in one order,
+ *   one after the other, and none waits for a lock that is before one that it has.
  */
 export class Group implements WaiterEntrance, Holding {
   readonly lock: object;
@@ -41,6 +44,9 @@ export class Group implements WaiterEntrance, Holding {
   readonly watched: WatchedAcquisition | undefined;
 
   readonly #members: Member[] = [];
+  readonly #seen = createMap<Entrance, true>();
+  /** Goes on to the next locks, where they are acquired one after the other. */
+  #goOn: (() => void) | undefined;
   #missing = 0;
   /** Waits until none is missing. */
   #waiter: Waiter | undefined;
@@ -57,18 +63,33 @@ export class Group implements WaiterEntrance, Holding {
    *
    * @param findEntrance may find the same lock for several keys
    */
-  gather<TKey>(keys: Iterable<TKey>, findEntrance: (key: TKey) => Entrance): void {
-    const seen = createMap<Entrance, true>();
+  gather<TKey>(keys: readonly TKey[], findEntrance: (key: TKey) => Entrance): void {
     this.#attempt(() => {
-      for (const key of keys) {
-        const entrance = findEntrance(key);
-        if (seen.get(entrance)) continue;
-        seen.set(entrance, true);
-        const acquisition = entrance.tryAcquire(false, this);
-        if (!acquisition) this.#missing++;
-        this.#members[this.#members.length] = {entrance, acquisition, isReleased: false};
-      }
+      for (const key of keys) this.#acquire(findEntrance(key));
     });
+  }
+
+  /** The same one after the other, as far as the first that is not free. */
+  gatherInOrder<TKey>(keys: readonly TKey[], findEntrance: (key: TKey) => Entrance): void {
+    let next = 0;
+    this.#goOn = () => {
+      while (next < keys.length && this.#missing === 0) {
+        this.#acquire(findEntrance(keys[next++] as TKey));
+      }
+    };
+    this.#attempt(this.#goOn);
+  }
+
+  /** Acquires one more, or gets in line for it. */
+  #acquire(entrance: Entrance): void {
+    if (this.#seen.get(entrance)) return;
+    this.#seen.set(entrance, true);
+    const acquisition = entrance.tryAcquire(false, this);
+    const member = {entrance, acquisition, isReleased: false};
+    this.#members[this.#members.length] = member;
+    if (acquisition) return;
+    this.#missing++;
+    if (this.#waiter) this.#enqueue(member);
   }
 
   call(fn: AnyFunction, args: unknown[], limits: WaitLimits): Promise<unknown> {
@@ -108,8 +129,16 @@ export class Group implements WaiterEntrance, Holding {
     const onAdmitted = () => {
       member.acquisition = waiter.acquisition;
       this.#missing--;
-      if (!this.#waiter?.isWaiting) this.#letGo();
-      else if (this.#missing === 0) this.#waiter.admit(ACQUISITION);
+      const whole = this.#waiter;
+      if (!whole?.isWaiting) return this.#letGo();
+      try {
+        this.#goOn?.();
+      } catch (error) {
+        return this.cancel(whole, () => {
+          throw error;
+        });
+      }
+      if (this.#missing === 0) whole.admit(ACQUISITION);
     };
     // Once it is cancelled, the waiter of the group tells why.
     void then(admission, onAdmitted, () => undefined);

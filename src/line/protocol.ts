@@ -11,8 +11,8 @@ export interface Waiting {
   readonly isWaiting: boolean;
 }
 
-/** Is told that the thread with this id ended while it held the lock. */
-export type OnAbandoned = (abandonment: {threadId: number}) => void;
+/** Is told that the thread with this id ended while it held the lock, or that of `key`. */
+export type OnAbandoned = (abandonment: {threadId: number; key?: unknown}) => void;
 
 /** The way into a line through one lock object, which stands for that object in the line. */
 export interface LineEntrance {

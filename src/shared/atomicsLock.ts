@@ -1,10 +1,9 @@
-import {LockError, assertOptions, assertType, badTypeError} from '../errors.js';
-import {takeFunction, type AnyFunction} from '../line/calls.js';
+import {assertOptions, assertType} from '../errors.js';
 import {createSettings, type LockSettings} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
 import type {BlockingOptions, LockGuard, SharedLock, SharedLockOptions} from '../types.js';
 import {acquireBlocking, callBlocking} from './blocking.js';
-import {isLockBuffer, isOfThisVersion} from './memory/layout.js';
+import {checkBuffer} from './buffers.js';
 import {createLockBuffer, findOrCreateLine} from './registry.js';
 import {assertSupported} from './runtime/host.js';
 
@@ -30,12 +29,7 @@ class AtomicsLock extends LineLock implements SharedLock {
     ...args: TArgs
   ): TResult;
   withLockSync(first: unknown, ...args: unknown[]): unknown {
-    const entrance = LineLock.entranceOf(this);
-    if (typeof first === 'function') {
-      return callBlocking(entrance, undefined, first as AnyFunction, args);
-    }
-    const fn = takeFunction(first, args);
-    return callBlocking(entrance, first as BlockingOptions | undefined, fn, args);
+    return callBlocking(LineLock.entranceOf(this), first, args);
   }
 
   acquireSync(options?: BlockingOptions): LockGuard {
@@ -89,31 +83,6 @@ export function createLock(
   // Before a slot of the memory is taken.
   const settings = createSettings(timeoutMilliseconds, name);
   // The key alone counts, so that a message's misspelt field does not make a lock that nobody has.
-  const buffer = 'buffer' in options ? checkBuffer(options.buffer) : createLockBuffer();
+  const buffer = 'buffer' in options ? checkBuffer(options.buffer, false) : createLockBuffer();
   return new AtomicsLock(buffer, settings, onAbandoned);
-}
-
-function checkBuffer(buffer: unknown): SharedArrayBuffer {
-  if (!isSharedArrayBuffer(buffer)) {
-    throw badTypeError(
-      "options.buffer to be a lock's SharedArrayBuffer",
-      buffer,
-      ' Write {buffer: lock.buffer}, or send lock.buffer itself to the other thread.',
-    );
-  }
-  if (!isLockBuffer(buffer)) {
-    throw new TypeError("Expected options.buffer to be a lock's, but no lock made it.");
-  }
-  if (!isOfThisVersion(buffer)) {
-    throw new LockError(
-      'ERR_LOCK_VERSION',
-      'Expected a lock of this version of @databases/lock, but an incompatible one made the buffer.',
-    );
-  }
-  return buffer;
-}
-
-/** Also one that was made in another realm. */
-function isSharedArrayBuffer(value: unknown): value is SharedArrayBuffer {
-  return Object.prototype.toString.call(value) === '[object SharedArrayBuffer]';
 }

@@ -6,7 +6,7 @@ import {
   deadlockError,
   mainThreadError,
 } from '../errors.js';
-import {begin, mayBeThenable, type AnyFunction} from '../line/calls.js';
+import {begin, mayBeThenable, takeFunction, type AnyFunction} from '../line/calls.js';
 import {findDeadlines} from '../line/deadlines.js';
 import type {Entrance} from '../line/entrance.js';
 import {guardOf, type Guard} from '../line/guard.js';
@@ -33,13 +33,15 @@ export function acquireBlocking(entrance: Entrance, options?: BlockingOptions): 
   return guard;
 }
 
-/** `withLockSync` of the lock behind `entrance`. */
-export function callBlocking(
-  entrance: Entrance,
-  options: BlockingOptions | undefined,
-  fn: AnyFunction,
-  args: unknown[],
-): unknown {
+/**
+ * `withLockSync` of the lock behind `entrance`.
+ *
+ * @param first options, which the function follows in `args`, or the function
+ */
+export function callBlocking(entrance: Entrance, first: unknown, args: unknown[]): unknown {
+  const isPlain = typeof first === 'function';
+  const fn = isPlain ? (first as AnyFunction) : takeFunction(first, args);
+  const options = isPlain ? undefined : (first as BlockingOptions | undefined);
   const usage = `withLockSync(${WRITTEN_OPTIONS}, fn)`;
   const milliseconds = patienceOf(entrance, options, 'withLockSync', usage);
   if ({}.toString.call(fn) === '[object AsyncFunction]') throw asynchronousError();

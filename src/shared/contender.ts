@@ -1,16 +1,16 @@
 import type {Contender} from '../line/cohortLine.js';
-import type {OnAbandoned} from '../line/protocol.js';
 import {HandOffWatch} from './handOffWatch.js';
 import {min} from './intrinsics.js';
 import type {Membership} from './membership.js';
-import {freeLeftBehind, inherit, tellDeaths} from './memory/inheritance.js';
+import {forgetDeaths, freeLeftBehind, inherit, tellDeaths} from './memory/inheritance.js';
+import {isInPlace, type Place} from './memory/keyIndex.js';
 import type {Entry, Slot} from './memory/layout.js';
 import {readOwnerThreadId, type SlotThread} from './memory/threads.js';
+import {millisecondsSinceProbe} from './memory/times.js';
 import {
   announce,
   announceOrTake,
   clearWaiting,
-  decline,
   handOff,
   offer,
   withdraw,
@@ -23,6 +23,7 @@ import {
   isHeld,
   isOneTenure,
   isOwnedBy,
+  namedSlot,
   readWord,
   take,
   tryFree,
@@ -31,9 +32,8 @@ import {
 } from './memory/word.js';
 import {OwnerWatch, RESERVATION_MILLISECONDS} from './ownerWatch.js';
 import type {Parked} from './parking.js';
-import {PollTimer} from './pollTimer.js';
 import {captureContext, reportUncaught, type Context} from './runtime/callers.js';
-import {now} from './runtime/clocks.js';
+import {now, sharedNow} from './runtime/clocks.js';
 import {pause} from './runtime/pause.js';
 import {Tenure} from './tenure.js';
 
@@ -43,9 +43,15 @@ const SPINS = 50;
 /** How often a blocked thread polls: as often as a timer would, of which none runs meanwhile. */
 const BLOCKING_POLL_MILLISECONDS = 100;
 
+/** Whoever contends for the lock of a key by others, at one place after another. */
+export interface Mover {
+  /** It waited for the lock at a place, and that is now elsewhere. */
+  moved(): void;
+}
+
 /**
  * Contends for the word of one lock on behalf of one thread's line. While it does, `WAITING` shows
- * it, it is parked until another thread calls it, and it polls the word now and then in case nobody
+ * it, its thread is parked until another calls it, and polls the word now and then in case nobody
  * does.
  */
 export class SharedContender implements Contender, Parked {
@@ -53,38 +59,62 @@ export class SharedContender implements Contender, Parked {
   readonly #membership: Membership;
   readonly #slot: Slot;
   readonly #onWon: () => void;
+  readonly #place: Place | undefined;
+  readonly #mover: Mover | undefined;
 
-  readonly #tenure = new Tenure();
-  readonly #ownerWatch: OwnerWatch;
-  readonly #handOffWatch: HandOffWatch;
-  readonly #pollTimer: PollTimer;
+  // Made when they are needed. Of many keys' locks they never are.
+  #tenure: Tenure | undefined;
+  #ownerWatch: OwnerWatch | undefined;
+  #handOffWatch: HandOffWatch | undefined;
 
   /** The word as this thread last saw it while it owned the lock. */
   #owned: Word = NO_WORD;
   /** The word when this thread last freed it with nobody waiting. */
   #freed: Word = NO_WORD;
 
-  #isContending = false;
-  #hasTokens = false;
+  /** Its index among those who contend; `undefined` while it does not. */
+  parkedAt: number | undefined;
 
-  constructor(entry: Entry, membership: Membership, onWon: () => void) {
+  /** @param place of a key's lock, for which it contends on behalf of `mover` */
+  constructor(
+    entry: Entry,
+    membership: Membership,
+    onWon: () => void,
+    place?: Place,
+    mover?: Mover,
+  ) {
     this.entry = entry;
     this.#membership = membership;
     this.#slot = membership.slot;
     this.#onWon = onWon;
-    this.#ownerWatch = new OwnerWatch(entry, (word, owner) => this.#inherit(word, owner));
-    this.#handOffWatch = new HandOffWatch(entry, membership.slot);
-    this.#pollTimer = new PollTimer(entry, () => this.#poll());
-    membership.parking.add(this);
+    this.#place = place;
+    this.#mover = mover;
+  }
+
+  #watchOwner(): OwnerWatch {
+    return (this.#ownerWatch ??= new OwnerWatch(this.entry, (word, owner) =>
+      this.#inherit(word, owner),
+    ));
+  }
+
+  /** It left the lock to another thread, by this word. */
+  #watchHandOff(left: Word): void {
+    this.#handOffWatch ??= new HandOffWatch(this.entry, this.#slot);
+    this.#handOffWatch.watch(left);
   }
 
   get isContending(): boolean {
-    return this.#isContending;
+    return this.parkedAt !== undefined;
+  }
+
+  /** Whether this is no longer where the lock of its key is. */
+  hasMoved(): boolean {
+    return this.#place !== undefined && !isInPlace(this.#place);
   }
 
   isTaken(): boolean {
     const word = readWord(this.entry);
-    return !isFree(word) && !this.#ownerWatch.isExpired(word);
+    return !isFree(word) && !this.#watchOwner().isExpired(word);
   }
 
   ownerThreadId(): number | undefined {
@@ -99,44 +129,46 @@ export class SharedContender implements Contender, Parked {
 
   tryTake(): boolean {
     // Before: from then on others may have to find out whether this thread lives.
-    if (!this.#hasTokens) this.#armTokens();
+    this.#membership.tokens.armFirstTime();
     const word =
       // The common case, in one step: nobody has touched the word since this thread freed it.
       take(this.entry, this.#freed, this.#slot) ?? this.#spin() ?? this.#takeExpired();
-    if (word === undefined) return false;
-    this.#own(word);
-    return true;
+    return word !== undefined && this.#own(word);
   }
 
   contend(): void {
-    if (!this.#hasTokens) this.#armTokens();
-    this.#isContending = true;
-    const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
-    if (word !== undefined) return this.#win(word);
+    this.#membership.tokens.armFirstTime();
     // Whoever has changed the word since has called this thread, which then does not park for long.
-    this.#membership.parking.park();
-    this.#pollTimer.start(this.#pollDelay);
+    if (this.#waitOrWin()) this.#membership.parking.join(this);
+  }
+
+  /** @returns whether it waits: it may have won, or gone on elsewhere */
+  #waitOrWin(): boolean {
+    const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
+    if (word !== undefined) this.#win(word);
+    // Only now that others can see that it waits.
+    else if (this.hasMoved()) this.#move();
+    else return true;
+    return false;
   }
 
   takeBlocking(milliseconds: number): boolean {
     if (this.tryTake()) {
-      if (this.#isContending) this.#stopContending();
+      this.#stopContending();
       return true;
     }
     if (milliseconds <= 0) return false;
     const until = now() + milliseconds;
-    const isForLine = this.#isContending;
-    this.#isContending = true;
     do {
-      const word =
-        announceOrTake(this.entry, this.#slot) ?? this.#takeExpired() ?? this.#block(until);
-      if (word !== undefined) {
+      const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
+      if (word === undefined && this.hasMoved()) break;
+      const taken = word ?? this.#block(until);
+      if (taken !== undefined) {
         this.#stopContending();
-        this.#own(word);
-        return true;
+        return this.#own(taken);
       }
     } while (now() < until);
-    if (!isForLine) this.withdraw();
+    if (!this.isContending || this.hasMoved()) this.withdraw();
     return false;
   }
 
@@ -144,18 +176,22 @@ export class SharedContender implements Contender, Parked {
   #block(until: number): Word | undefined {
     const {parking, tokens} = this.#membership;
     tokens.armAll();
-    const milliseconds = min(until - now(), this.#pollDelay ?? BLOCKING_POLL_MILLISECONDS);
+    const milliseconds = min(until - now(), this.pollDelay ?? BLOCKING_POLL_MILLISECONDS);
     if (parking.block(this.entry, milliseconds)) return this.#spin();
-    const dead = this.#ownerWatch.probeBlocking();
+    const dead = this.#watchOwner().probeBlocking();
     return dead && inherit(this.entry, dead.word, dead.owner, this.#slot);
   }
 
   withdraw(): void {
-    this.#pollTimer.stop();
     const left = withdraw(this.entry, this.#slot) ?? readWord(this.entry);
-    this.#isContending = false;
+    this.#membership.parking.leave(this);
     // Also a reservation for another thread: this one may have made it before it contended again.
-    if (!isHeld(left)) this.#handOffWatch.watch(left);
+    if (!isHeld(left)) this.#watchHandOff(left);
+  }
+
+  #move(): void {
+    this.withdraw();
+    this.#mover?.moved();
   }
 
   #spin(): Word | undefined {
@@ -167,65 +203,59 @@ export class SharedContender implements Contender, Parked {
     return undefined;
   }
 
-  /**
-   * Takes a lock that is reserved for a thread that does not come for it, or that this thread has
-   * taken by a step that ran out of stack.
-   */
+  /** Takes a lock that is reserved for a thread that does not come for it. */
   #takeExpired(): Word | undefined {
     const word = readWord(this.entry);
-    if (isOwnedBy(word, this.#slot)) return word;
-    this.#ownerWatch.sight(word);
-    return this.#ownerWatch.isExpired(word) ? take(this.entry, word, this.#slot) : undefined;
+    const watch = this.#watchOwner();
+    watch.sight(word);
+    return watch.isExpired(word) ? take(this.entry, word, this.#slot) : undefined;
   }
 
-  #own(word: Word): void {
-    if (!isOneTenure(this.#owned, word)) this.#tenure.end();
+  /** This thread owns what was the lock. @returns whether it still is */
+  #own(word: Word): boolean {
+    if (!isOneTenure(this.#owned, word)) this.#tenure?.end();
     this.#owned = word;
-  }
-
-  #armTokens(): void {
-    this.#membership.tokens.armAll();
-    this.#hasTokens = true;
+    if (!this.hasMoved()) return true;
+    // Whoever died here as the owner had no caller for it yet.
+    if (isAbandoned(word)) forgetDeaths(this.entry);
+    this.handOn(false, false);
+    return false;
   }
 
   #win(word: Word): void {
     this.#stopContending();
-    this.#own(word);
-    this.#onWon();
+    if (this.#own(word)) this.#onWon();
+    else this.#mover?.moved();
   }
 
   #stopContending(): void {
     clearWaiting(this.entry, this.#slot);
-    this.#isContending = false;
-    this.#pollTimer.stop();
+    this.#membership.parking.leave(this);
   }
 
   // Waiting
 
   answer(): void {
-    if (this.#isContending) {
-      const word = this.#spin();
-      if (word === undefined) this.contend();
-      else this.#win(word);
-    } else if (!isOwnedBy(readWord(this.entry), this.#slot)) {
-      // Those who wanted the lock have given up.
-      const left = decline(this.entry, this.#slot);
-      if (left !== undefined) this.#handOffWatch.watch(left);
-    }
+    const word = this.#spin();
+    if (word === undefined) this.contend();
+    else this.#win(word);
   }
 
   /** Nobody has woken this thread: the owner may have died, or whoever was to wake it. */
-  #poll(): void {
+  poll(): void {
     // Announces it again, in case it was chosen by a thread that died before it woke this one.
-    const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
-    if (word !== undefined) return this.#win(word);
-    this.#ownerWatch.probe();
-    this.#pollTimer.next(this.#pollDelay);
+    if (this.#waitOrWin()) this.#watchOwner().probe();
   }
 
   /** A reservation is polled when it expires. */
-  get #pollDelay(): number | undefined {
-    return this.#ownerWatch.hasSightedReservation ? RESERVATION_MILLISECONDS : undefined;
+  get pollDelay(): number | undefined {
+    return this.#ownerWatch?.hasSightedReservation === true ? RESERVATION_MILLISECONDS : undefined;
+  }
+
+  millisecondsSinceProbe(): number {
+    const word = readWord(this.entry);
+    if (!isHeld(word)) return Infinity;
+    return millisecondsSinceProbe(this.entry.cells, namedSlot(word), sharedNow());
   }
 
   // Releasing
@@ -243,11 +273,11 @@ export class SharedContender implements Contender, Parked {
       throw new Error('The shared lock was taken from a thread that held it. Please report this.');
     }
     this.#owned = word;
-    return !hasWaiters(word) || this.#tenure.extend(now(), waiting);
+    return !hasWaiters(word) || (this.#tenure ??= new Tenure()).extend(now(), waiting);
   }
 
   handOn(mayBarge: boolean, contends: boolean): void {
-    if (!mayBarge) this.#tenure.end();
+    if (!mayBarge) this.#tenure?.end();
     let left: Word | undefined;
     do {
       const word = readWord(this.entry);
@@ -255,43 +285,38 @@ export class SharedContender implements Contender, Parked {
       // Fails if another thread begins to wait in between.
     } while (left === undefined);
     if (contends) this.contend();
-    else this.#handOffWatch.watch(left);
+    else this.#watchHandOff(left);
   }
 
   handOnAndWait(): void {
-    this.#tenure.end();
+    this.#tenure?.end();
     // No turn of the event loop may have come round to that for long.
     this.#membership.tokens.armAll();
-    this.#isContending = true;
     announce(this.entry, this.#slot);
     // Before it may be called.
-    this.#membership.parking.park();
+    this.#membership.parking.join(this);
     let left: Word | undefined;
     do left = handOff(this.entry, readWord(this.entry));
     while (left === undefined);
-    this.#pollTimer.start(this.#pollDelay);
   }
 
   recover(): boolean {
     const word = readWord(this.entry);
-    const isOwner = isOwnedBy(word, this.#slot);
-    if (isOwner) {
-      this.#stopContending();
-      this.#own(word);
-    }
-    return isOwner;
+    if (!isOwnedBy(word, this.#slot)) return false;
+    this.#stopContending();
+    return this.#own(word);
   }
 
   // Deaths
 
   #inherit(word: Word, owner: SlotThread): void {
-    if (this.#isContending) {
+    if (this.isContending) {
       const inherited = inherit(this.entry, word, owner, this.#slot);
       if (inherited !== undefined) this.#win(inherited);
     } else {
       // The caller for which this thread probed is gone.
       const left = freeLeftBehind(this.entry, word, owner);
-      if (left !== undefined) this.#handOffWatch.watch(left);
+      if (left !== undefined) this.#watchHandOff(left);
     }
   }
 
@@ -299,17 +324,17 @@ export class SharedContender implements Contender, Parked {
     return captureContext();
   }
 
-  tellHeir(onAbandoned: OnAbandoned | undefined, context?: Context): void {
+  tellHeir(tell: (threadId: number) => void, context?: Context): void {
     tellDeaths(this.entry, (id) => {
-      const tell = () => {
+      const telling = () => {
         try {
-          onAbandoned?.({threadId: id});
+          tell(id);
         } catch (error) {
           reportUncaught(error);
         }
       };
-      if (context) context(tell);
-      else tell();
+      if (context) context(telling);
+      else telling();
     });
     this.#owned = readWord(this.entry);
   }

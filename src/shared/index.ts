@@ -1,6 +1,7 @@
 /** The lock across the threads of a process. */
 
 export {createLock} from './atomicsLock.js';
+export {createLocksByKey} from './atomicsLocksByKey.js';
 export {LockError, LockTimeoutError} from '../errors.js';
 export type {LockErrorCode} from '../errors.js';
 export type {
@@ -11,6 +12,10 @@ export type {
   Lock,
   LockGuard,
   LockOptions,
+  LocksByKey,
+  SharedKey,
   SharedLock,
   SharedLockOptions,
+  SharedLocksByKey,
+  SharedLocksByKeyOptions,
 } from '../types.js';

@@ -25,4 +25,11 @@ export const deref = uncurried(WeakRef.prototype.deref) as <T extends WeakKey>(
   reference: WeakRef<T>,
 ) => T | undefined;
 
+export const eachInMap = uncurried(Map.prototype.forEach) as <K, V>(
+  map: Map<K, V>,
+  action: (value: V, key: K) => void,
+) => void;
+
+export const charCodeAt = uncurried(String.prototype.charCodeAt);
+
 export const {clz32, floor, max, min, random} = Math;

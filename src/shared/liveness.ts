@@ -4,9 +4,10 @@
  */
 import {deref} from './intrinsics.js';
 import {outside, then} from '../intrinsics.js';
-import {TOKENS, type Cells, type Slot} from './memory/layout.js';
+import {SLOTS, TOKENS, type Cells, type Slot} from './memory/layout.js';
 import type {Attachment} from './memory/slots.js';
-import type {SlotThread} from './memory/threads.js';
+import {isInUse, isInUseBy, readThread, threadIdIn, type SlotThread} from './memory/threads.js';
+import {claimProbe} from './memory/times.js';
 import {
   FRESH,
   ORDINARY_TOKENS,
@@ -45,6 +46,11 @@ export class Tokens {
     this.#armed = [field];
     this.#watch(field, spent);
     this.#armAgain();
+  }
+
+  /** Sees to it that a thread that uses a lock has had all tokens. */
+  armFirstTime(): void {
+    if (this.#level !== ORDINARY_TOKENS) this.armAll();
   }
 
   /**
@@ -107,4 +113,17 @@ export async function hasEnded(
   if (!isUnchanged()) return false;
   if ((await probeThread(thread.threadId)) !== 'not found') return false;
   return spendToken(cells, thread.slot, threadId, sharedNow(), true) === false;
+}
+
+/** How often it is asked who has ended where there is no room. */
+const PROBE_ALL_MILLISECONDS = 200;
+
+/** Finds out which threads have ended, so that what they had can be used. */
+export function probeAll(cells: Cells): void {
+  for (let slot = 0 as Slot; slot < SLOTS; slot++) {
+    if (!isInUse(cells, slot)) continue;
+    if (!claimProbe(cells, slot, sharedNow(), PROBE_ALL_MILLISECONDS)) continue;
+    const thread = {slot, threadId: threadIdIn(readThread(cells, slot)), hasDied: false};
+    void outside(() => hasEnded(cells, thread, () => isInUseBy(cells, thread)));
+  }
 }

@@ -69,7 +69,9 @@ export class OwnerWatch {
     if (!isHeld(word) || this.#isProbing) return;
     const {cells} = this.#entry;
     const owner = readOwner(this.#entry, word);
-    if (!claimProbe(cells, owner.slot, sharedNow(), this.#intervalOf(word))) return;
+    // One question is for all locks that the owner has.
+    if (!owner.hasDied && !claimProbe(cells, owner.slot, sharedNow(), this.#intervalOf(word)))
+      return;
     void outside(async () => {
       const isUnchanged = () => isSameTurn(word, readWord(this.#entry));
       this.#isProbing = true;

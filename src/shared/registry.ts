@@ -8,28 +8,41 @@
  * either do not find each other's registry: each then has a line and a slot of its own, like
  * different threads.
  */
-import {LockError} from '../errors.js';
+import {fullError} from '../errors.js';
 import {outside} from '../intrinsics.js';
 import {CohortLine} from '../line/cohortLine.js';
 import {PROTOCOL, type BlockingLine} from '../line/protocol.js';
 import {SharedContender} from './contender.js';
 import {deref, floor, random} from './intrinsics.js';
 import {hasEnded} from './liveness.js';
+import {KeyLines} from './keyLines.js';
 import {Membership} from './membership.js';
-import {SLOTS, createBuffer, entryAt, memoryId, type Cells, type Slot} from './memory/layout.js';
+import {
+  SLOTS,
+  createKeysMemory,
+  createLockMemory,
+  entryAt,
+  isForKeys,
+  memoryId,
+  type Cells,
+  type MemoryId,
+  type Slot,
+} from './memory/layout.js';
 import {attach, detach} from './memory/slots.js';
 import {isInUseBy} from './memory/threads.js';
 import {sharedNow} from './runtime/clocks.js';
+import {randomSeed} from './runtime/random.js';
 import {becomeProbeable, threadId} from './runtime/threads.js';
 
 /** To be raised whenever a member of the protocol comes to mean something else. */
-const PROTOCOL_VERSION = 5;
+const PROTOCOL_VERSION = 6;
 
 const NAME = Symbol.for(
   `@databases/lock/shared: ${PROTOCOL_VERSION} ${Object.keys(PROTOCOL).join(' ')}`,
 );
 
-type MembershipsById = Map<string, WeakRef<Pick<Membership, 'line'>>>;
+type Lines = BlockingLine | KeyLines;
+type MembershipsById = Map<string, WeakRef<Pick<Membership<Lines>, 'lines'>>>;
 
 interface Registry {
   /** By the id in the memory: a buffer that arrives by message is a new object every time. */
@@ -61,10 +74,19 @@ const collected = new FinalizationRegistry<Remains>(({byId, membership, cells, s
   detach(cells, slot, threadId);
 });
 
+function nextId(): MemoryId {
+  const registry = findRegistry();
+  return [threadId, registry.realm, ++registry.made];
+}
+
 /** The memory of a new lock. */
 export function createLockBuffer(): SharedArrayBuffer {
-  const registry = findRegistry();
-  return createBuffer([threadId, registry.realm, ++registry.made], 1);
+  return createLockMemory(nextId());
+}
+
+/** The memory of new locks by key. */
+export function createKeysBuffer(maxKeys: number): SharedArrayBuffer {
+  return createKeysMemory(nextId(), maxKeys, randomSeed());
 }
 
 /**
@@ -73,26 +95,34 @@ export function createLockBuffer(): SharedArrayBuffer {
  * @throws `LockError`, `code: 'ERR_LOCK_FULL'`, if too many threads use the lock.
  */
 export function findOrCreateLine(buffer: SharedArrayBuffer): BlockingLine {
+  return findOrCreateLines(buffer) as BlockingLine;
+}
+
+/** The same for the locks by key in `buffer`. */
+export function findOrCreateKeyLines(buffer: SharedArrayBuffer): KeyLines {
+  return findOrCreateLines(buffer) as KeyLines;
+}
+
+function findOrCreateLines(buffer: SharedArrayBuffer): Lines {
   const {byId} = findRegistry();
   const cells = new Int32Array(buffer);
   const existing = byId.get(memoryId(cells));
-  const {line} = (existing && deref(existing)) ?? outside(() => join(cells, byId));
-  return line;
+  return ((existing && deref(existing)) ?? outside(() => join(cells, byId))).lines;
 }
 
-function join(cells: Cells, byId: MembershipsById): Membership {
+function join(cells: Cells, byId: MembershipsById): Membership<Lines> {
   // First: another thread may probe this one as soon as it finds it in a slot.
   becomeProbeable();
   const attachment = attach(cells, threadId, sharedNow(), (thread) => {
     void hasEnded(cells, thread, () => isInUseBy(cells, thread));
   });
   if (attachment === undefined) {
-    throw new LockError('ERR_LOCK_FULL', `Expected at most ${SLOTS} threads to use the lock.`);
+    throw fullError(`Expected at most ${SLOTS} threads to use the lock.`);
   }
-  const membership = new Membership(
-    cells,
-    attachment,
-    (made) => new CohortLine((onWon) => new SharedContender(entryAt(cells, 0), made, onWon)),
+  const membership = new Membership<Lines>(cells, attachment, (made) =>
+    isForKeys(cells)
+      ? new KeyLines(made)
+      : new CohortLine((onWon) => new SharedContender(entryAt(cells, 0), made, onWon)),
   );
   const weak = new WeakRef(membership);
   byId.set(memoryId(cells), weak);

@@ -128,8 +128,8 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'looks-at-the-clock-too-seldom': edit(
     CONTENDER,
-    'this.#tenure.extend(now(), waiting)',
-    '((this as any).n = ((this as any).n ?? 0) + 1, this.#tenure.extend((this as any).n % 8 === 0 ? now() : ((this as any).t ??= now()), waiting))',
+    '(this.#tenure ??= new Tenure()).extend(now(), waiting)',
+    '((this as any).n = ((this as any).n ?? 0) + 1, (this.#tenure ??= new Tenure()).extend((this as any).n % 8 === 0 ? now() : ((this as any).t ??= now()), waiting))',
   ),
   'waits-for-who-never-comes': edit(
     OWNER_WATCH,
@@ -246,8 +246,10 @@ export const faults: Record<string, readonly Edit[]> = {
   // Blocking
   'blocks-unannounced': edit(
     CONTENDER,
-    'announceOrTake(this.entry, this.#slot) ?? this.#takeExpired() ?? this.#block(until);',
-    'tryTake(this.entry, this.#slot) ?? this.#takeExpired() ?? this.#block(until);',
+    `do {
+      const word = announceOrTake(this.entry, this.#slot)`,
+    `do {
+      const word = tryTake(this.entry, this.#slot)`,
   ),
   'blocks-after-it-was-called': edit(
     CALLS_CELL,
@@ -257,9 +259,9 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'stays-in-line-after-it-blocked': edit(
     CONTENDER,
-    `if (word !== undefined) {
+    `if (taken !== undefined) {
         this.#stopContending();`,
-    'if (word !== undefined) {',
+    'if (taken !== undefined) {',
   ),
   'a-blocking-heir-is-not-told': edit(
     COHORT_LINE,
@@ -282,12 +284,12 @@ export const faults: Record<string, readonly Edit[]> = {
   'hands-on-without-parking': edit(
     CONTENDER,
     `// Before it may be called.
-    this.#membership.parking.park();`,
+    this.#membership.parking.join(this);`,
     '',
   ),
   'never-asks-while-it-blocks': edit(
     CONTENDER,
-    'const dead = this.#ownerWatch.probeBlocking();',
+    'const dead = this.#watchOwner().probeBlocking();',
     'const dead = undefined as ReturnType<OwnerWatch["probeBlocking"]>;',
   ),
   'takes-over-while-it-blocks': [
@@ -310,14 +312,13 @@ export const faults: Record<string, readonly Edit[]> = {
   ),
   'takes-the-slot-of-a-death-untold': edit(
     SLOTS,
-    'if (isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)) return true;',
-    'if (isOwnedBy(readWord(entry), slot) || (isUntold(entry, slot) && n < 0)) return true;',
+    'isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)',
+    'isOwnedBy(readWord(entry), slot) || (isUntold(entry, slot) && slot < 0)',
   ),
-  // Each of the four is enough by itself.
+  // Each of the three is enough by itself.
   'gives-up-without-passing-on': [
     ...edit(WAITERS, 'return decline(entry, slot, wasChosen);', 'return undefined;'),
-    ...edit(CONTENDER, 'if (!isHeld(left)) this.#handOffWatch.watch(left);', ''),
-    ...edit(CONTENDER, 'decline(this.entry, this.#slot);', 'undefined as Word | undefined;'),
-    ...edit(SLOTS, 'decline(entryAt(cells, n), slot);\n  endWaits(cells, slot);', ';'),
+    ...edit(CONTENDER, 'if (!isHeld(left)) this.#watchHandOff(left);', ''),
+    ...edit(SLOTS, 'decline(entry, slot)', 'undefined'),
   ],
 };

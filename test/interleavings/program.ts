@@ -133,6 +133,7 @@ export class Program {
         reportUncaught: (error: unknown) => machine.fail(`An uncaught error: ${String(error)}`),
       },
       pause: {pause: nothing},
+      random: {randomSeed: () => [1, 2]},
     };
     for (const [name, exports] of Object.entries(runtime)) {
       this.#loaded.set(`src/shared/runtime/${name}.ts`, exports);
@@ -141,6 +142,9 @@ export class Program {
     this.#loaded.set('src/shared/intrinsics.ts', {
       Atomics: isLogged ? logged(machine, () => this.layout) : machine.memory.atomics,
       deref: (reference: {deref(): unknown}) => reference.deref(),
+      charCodeAt: (text: string, index: number) => text.charCodeAt(index),
+      eachInMap: <K, V>(map: Map<K, V>, action: (value: V, key: K) => Suspendable<void>) =>
+        eachInMap(map, action),
       clz32: Math.clz32,
       floor: Math.floor,
       max: Math.max,
@@ -205,6 +209,13 @@ export class Program {
     }
     return exports;
   }
+}
+
+function* eachInMap<K, V>(
+  map: Map<K, V>,
+  action: (value: V, key: K) => Suspendable<void>,
+): Suspendable<void> {
+  for (const [key, value] of map) yield* action(value, key);
 }
 
 function nothing(): void {

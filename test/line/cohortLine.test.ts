@@ -72,10 +72,10 @@ function setUp(given: Partial<Answers> = {}) {
         called('captureContext');
         return 'a context';
       },
-      tellHeir: (onAbandoned, context) => {
+      tellHeir: (tell, context) => {
         called('tellHeir', context);
         answers.isHeir = false;
-        onAbandoned?.({threadId: 1001});
+        tell(1001);
       },
     };
   });

@@ -202,6 +202,18 @@ test.serial('all threads together probe an owner at most every 200 milliseconds'
   await settle();
   t.is(deaths.length, 1);
   advance(1);
+  for (const each of [watch, other]) {
+    each.probe();
+    revive();
+  }
+  await settle();
+  t.is(deaths.length, 2);
+});
+
+test.serial('an owner that was found dead is dead for everybody at once', async (t) => {
+  const {entry, watch, deaths} = setUp();
+  const other = new OwnerWatch(entry, (word, owner) => deaths.push({word, owner}));
+  takeAsDead(entry, 1002);
   for (const each of [watch, other]) each.probe();
   await settle();
   t.is(deaths.length, 2);

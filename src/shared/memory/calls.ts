@@ -10,8 +10,11 @@
 import {Atomics} from '../intrinsics.js';
 import {CALLS, slotCell, type Cells, type Entry, type Slot} from './layout.js';
 
-// (A shift counts modulo 32.)
-const callOf = ({number}: Entry) => 1 << number;
+export const CALL_BITS = 32;
+
+/** The number of the bit for a lock. */
+export const callBit = ({number}: Entry) => number & (CALL_BITS - 1);
+const callOf = (entry: Entry) => 1 << callBit(entry);
 
 /** Wakes the thread of `slot`, which waits for this lock. */
 export function call(entry: Entry, slot: Slot): void {

@@ -50,6 +50,11 @@ function replaceOwner(
   }
 }
 
+/** Nobody is told: the lock is no longer that of a key, or was not yet. To be called by the owner. */
+export function forgetDeaths(entry: Entry): void {
+  tellDeaths(entry, () => undefined);
+}
+
 /** The owner tells its caller of each thread that died holding. It stays the owner meanwhile. */
 export function tellDeaths(entry: Entry, tell: (threadId: number) => void): void {
   for (let slot = 0 as Slot; slot < SLOTS; slot++) {

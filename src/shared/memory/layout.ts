@@ -1,11 +1,13 @@
 /**
  * Where things are in a memory: cells of 32 bits, first a header, then a slot for each thread that
- * uses the memory, then an entry for each lock in it. Every change of the layout, or of what a cell
- * means, needs a new `VERSION`.
+ * uses the memory, then an entry for each lock in it, then, for locks by key, the index that finds
+ * the entry of a key. Every change of the layout, or of what a cell means, needs a new `VERSION`.
  */
 
+import {Atomics} from '../intrinsics.js';
+
 const MAGIC = 0x4c6f636b;
-const VERSION = 3;
+const VERSION = 4;
 
 /** How many threads can use one memory at a time. */
 export const SLOTS = 128;
@@ -23,6 +25,10 @@ const ID = 2; // three cells, unique in the process: a thread, a realm of it, a 
 const ENTRIES = 5; // how many there are
 export const POLLS = 6; // how often contending threads have polled a word
 export const NEXT_RECLAIM = 7; // where the next search for the slot of a dead thread begins
+const BUCKETS = 8; // how many the index has, a power of 2; 0 where the memory is for one lock
+export const USED = 9; // how many entries have ever been used, from the first
+export const NEXT_IDLE = 10; // where the next search for an entry that nobody needs begins
+export const SEED = 11; // two cells, of the hash of keys
 const HEADER_CELLS = 16;
 
 // A slot. A thread that waits parks on one cell of it, for whichever locks.
@@ -35,12 +41,23 @@ export const SPARE_TOKEN = 5; // the same, in case the prober ends in the middle
 export const LAST_TOKEN = 6; // the same, to be spent last
 const SLOT_CELLS = 7;
 
-// An entry. The cells after these are for locks by key: the key's hash, and a generation.
+// An entry.
 const WORD = 0; // see word.ts
 export const WAITING = 1; // which slots wait: see waiters.ts
 export const DEATHS = WAITING + WAITING_CELLS; // five cells: see deaths.ts
+export const KEY = DEATHS + 5; // four cells, the hash of the key whose lock it is: see keys.ts
+export const GENERATION = KEY + 4; // how often the entry was taken from a key
 
 const FIRST_ENTRY = (HEADER_CELLS + SLOTS * SLOT_CELLS + ENTRY_CELLS - 1) & -ENTRY_CELLS;
+
+/** A bucket of the index is one cache line, too. */
+export const BUCKET_CELLS = 16;
+
+/** On average, a bucket has two keys at most. Then there is room for any so many keys. */
+const KEYS_OF_A_BUCKET = 2;
+
+/** As many as a cell of the index has numbers for. */
+export const MOST_KEYS = 1 << 17;
 
 export type Cells = Int32Array;
 
@@ -69,21 +86,59 @@ export function countEntries(cells: Cells): number {
   return cells[ENTRIES] as number;
 }
 
-const bytesWith = (entries: number) =>
-  (FIRST_ENTRY + entries * ENTRY_CELLS) * Int32Array.BYTES_PER_ELEMENT;
+/** Whether one of the entries that were ever used is as `test` says. */
+export function someEntry(cells: Cells, test: (entry: Entry) => boolean): boolean {
+  const used = Atomics.load(cells, USED);
+  for (let n = 0; n < used; n++) if (test(entryAt(cells, n))) return true;
+  return false;
+}
 
-/** A memory with so many locks, which are free. No two memories may have the same id. */
-export function createBuffer(
-  id: readonly [number, number, number],
-  entries: number,
+/** Calls `action` for each entry that was ever used. */
+export function eachEntry(cells: Cells, action: (entry: Entry) => void): void {
+  const used = Atomics.load(cells, USED);
+  for (let n = 0; n < used; n++) action(entryAt(cells, n));
+}
+
+/** The first cell of the bucket for a hash. */
+export function bucketOf(cells: Cells, hash: number): number {
+  const bucket = hash & ((cells[BUCKETS] as number) - 1);
+  return FIRST_ENTRY + countEntries(cells) * ENTRY_CELLS + bucket * BUCKET_CELLS;
+}
+
+const bytesWith = (entries: number, buckets: number) =>
+  (FIRST_ENTRY + entries * ENTRY_CELLS + buckets * BUCKET_CELLS) * Int32Array.BYTES_PER_ELEMENT;
+
+/** No two memories may have the same. */
+export type MemoryId = readonly [number, number, number];
+
+/** A memory for one lock, which is free. */
+export function createLockMemory(id: MemoryId): SharedArrayBuffer {
+  const cells = createMemory(id, 1, 0);
+  cells[USED] = 1;
+  return cells.buffer as SharedArrayBuffer;
+}
+
+/** A memory for the locks of so many keys. */
+export function createKeysMemory(
+  id: MemoryId,
+  maxKeys: number,
+  seed: readonly [number, number],
 ): SharedArrayBuffer {
-  const buffer = new SharedArrayBuffer(bytesWith(entries));
-  const cells = new Int32Array(buffer);
+  let buckets = 1;
+  while (buckets * KEYS_OF_A_BUCKET < maxKeys) buckets *= 2;
+  const cells = createMemory(id, maxKeys, buckets);
+  cells.set(seed, SEED);
+  return cells.buffer as SharedArrayBuffer;
+}
+
+function createMemory(id: MemoryId, entries: number, buckets: number): Cells {
+  const cells = new Int32Array(new SharedArrayBuffer(bytesWith(entries, buckets)));
   cells.set(id, ID);
   cells[ENTRIES] = entries;
+  cells[BUCKETS] = buckets;
   cells[VERSION_CELL] = VERSION;
   cells[MAGIC_CELL] = MAGIC;
-  return buffer;
+  return cells;
 }
 
 /** Whether `buffer` is a lock's, of whichever version. */
@@ -94,8 +149,14 @@ export function isLockBuffer(buffer: SharedArrayBuffer): boolean {
 
 export function isOfThisVersion(buffer: SharedArrayBuffer): boolean {
   const header = new Int32Array(buffer, 0, HEADER_CELLS);
-  return header[VERSION_CELL] === VERSION && buffer.byteLength === bytesWith(countEntries(header));
+  return (
+    header[VERSION_CELL] === VERSION &&
+    buffer.byteLength === bytesWith(countEntries(header), header[BUCKETS] as number)
+  );
 }
+
+/** Whether a memory of this version is for locks by key, or else for one lock. */
+export const isForKeys = (cells: Cells) => cells[BUCKETS] !== 0;
 
 export function memoryId(cells: Cells): string {
   return cells.slice(ID, ID + 3).join();

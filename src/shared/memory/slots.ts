@@ -7,9 +7,9 @@ import {
   SLOTS,
   SPENT_AT,
   THREAD,
-  countEntries,
-  entryAt,
+  eachEntry,
   slotCell,
+  someEntry,
   type Cells,
   type Slot,
 } from './layout.js';
@@ -91,7 +91,7 @@ export function detach(cells: Cells, slot: Slot, threadId: number): void {
   if (isNamed(cells, slot)) return;
   Atomics.store(cells, slotCell(slot, THREAD), slotState(threadId, PREPARING));
   clean(cells, slot, threadId);
-  for (let n = 0; n < countEntries(cells); n++) decline(entryAt(cells, n), slot);
+  eachEntry(cells, (entry) => decline(entry, slot));
   endWaits(cells, slot);
   exchangeThread(cells, slot, slotState(threadId, PREPARING), FREE_SLOT);
 }
@@ -153,12 +153,8 @@ function reclaim(
 
 /** Whether the thread of `slot` owns a lock, or nobody has been told that it died as the owner. */
 function isNamed(cells: Cells, slot: Slot): boolean {
-  for (let n = 0; n < countEntries(cells); n++) {
-    const entry = entryAt(cells, n);
-    // In this order: a death is written down before the word changes.
-    if (isOwnedBy(readWord(entry), slot) || isUntold(entry, slot)) return true;
-  }
-  return false;
+  // In this order: a death is written down before the word changes.
+  return someEntry(cells, (entry) => isOwnedBy(readWord(entry), slot) || isUntold(entry, slot));
 }
 
 /**
@@ -180,6 +176,6 @@ function ask(
 
 /** Ends what is left of the waits of a slot that changes hands. */
 function clean(cells: Cells, slot: Slot, threadId: number): void {
-  for (let n = 0; n < countEntries(cells); n++) clearWaiting(entryAt(cells, n), slot);
+  eachEntry(cells, (entry) => clearWaiting(entry, slot));
   disarmTokens(cells, slot, threadId);
 }

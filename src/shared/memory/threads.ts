@@ -58,6 +58,11 @@ export function readOwnerThreadId(entry: Entry): number | undefined {
   }
 }
 
+/** Whether `slot` is in use by a thread, as far as anybody knows. */
+export function isInUse(cells: Cells, slot: Slot): boolean {
+  return threadState(readThread(cells, slot)) === IN_USE;
+}
+
 /** Whether `slot` is in use by that thread, as far as anybody knows. */
 export function isInUseBy(
   cells: Cells,

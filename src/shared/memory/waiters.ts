@@ -82,6 +82,14 @@ export function decline(entry: Entry, slot: Slot, wasChosen = true): Word | unde
   return word;
 }
 
+/** Whether anybody waits for the lock. */
+export function isAwaited({cells, word}: Entry): boolean {
+  for (let n = 0; n < WAITING_CELLS; n++) {
+    if (Atomics.load(cells, word + WAITING + n) !== 0) return true;
+  }
+  return false;
+}
+
 /** One more poll of a contending thread. @returns how many there were before, modulo 2³² */
 export function countPoll(cells: Cells): number {
   return Atomics.add(cells, POLLS, 1);

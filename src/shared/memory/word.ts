@@ -104,9 +104,13 @@ export function take(entry: Entry, word: Word, slot: Slot): Word | undefined {
   return exchangeWord(entry, word, next) ? next : undefined;
 }
 
-/** Makes `slot` the owner if the lock is free or reserved for it. @returns the word then */
+/**
+ * Makes `slot` the owner if the lock is free or reserved for it. It may be the owner already, by a
+ * step that ran out of stack or that found a place for a key. @returns the word then
+ */
 export function tryTake(entry: Entry, slot: Slot): Word | undefined {
   const word = readWord(entry);
+  if (isOwnedBy(word, slot)) return word;
   return isFree(word) || isReservedFor(word, slot) ? take(entry, word, slot) : undefined;
 }
 

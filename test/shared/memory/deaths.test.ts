@@ -1,4 +1,5 @@
 import test from 'ava';
+import {createLocks} from '../../support/waiting.js';
 import {Atomics as calledAtomics} from '../../../src/shared/intrinsics.js';
 import {isUntold, markDeath} from '../../../src/shared/memory/deaths.js';
 import {freeLeftBehind, inherit, tellDeaths} from '../../../src/shared/memory/inheritance.js';
@@ -7,7 +8,6 @@ import {
   SLOTS,
   THREAD,
   TOKENS,
-  createBuffer,
   entryAt,
   slotCell,
   type Cells,
@@ -34,7 +34,7 @@ const ENTRY_CELLS = 16;
 
 /** The three locks of a memory. */
 function createEntries(): [Entry, Entry, Entry] {
-  const cells = new Int32Array(createBuffer([1, 2, 3], 3));
+  const cells = createLocks(3);
   return [entryAt(cells, 0), entryAt(cells, 1), entryAt(cells, 2)];
 }
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {createLocks} from '../../support/waiting.js';
 import {Atomics as calledAtomics} from '../../../src/shared/intrinsics.js';
 import {
   LAST_TOKEN,
@@ -6,7 +7,6 @@ import {
   SPENT_AT,
   THREAD,
   TOKENS,
-  createBuffer,
   slotCell,
   type Cells,
   type Slot,
@@ -45,7 +45,7 @@ const isSpending = (cells: Cells, field: TokenCell) => (cells[cellOf(field)] as 
 
 /** The memory in which a thread has the slot, without tokens. */
 function createCells(): Cells {
-  const cells = new Int32Array(createBuffer([1, 2, 3], 1));
+  const cells = createLocks(1);
   cells[slotCell(SLOT, THREAD)] = slotState(THREAD_ID, IN_USE);
   return cells;
 }

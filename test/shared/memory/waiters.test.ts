@@ -6,14 +6,7 @@ import {
   takeCalls,
   waitForCall,
 } from '../../../src/shared/memory/calls.js';
-import {
-  SLOTS,
-  WAITING,
-  createBuffer,
-  entryAt,
-  type Entry,
-  type Slot,
-} from '../../../src/shared/memory/layout.js';
+import {SLOTS, WAITING, entryAt, type Entry, type Slot} from '../../../src/shared/memory/layout.js';
 import {
   announceOrTake,
   clearWaiting,
@@ -38,10 +31,10 @@ import {
 } from '../../../src/shared/memory/word.js';
 import {settle, watch} from '../../support/async.js';
 import {attachNobody} from '../../support/nobody.js';
-import {isCalled} from '../../support/waiting.js';
+import {createLocks, isCalled} from '../../support/waiting.js';
 
 /** The second of three locks in a memory. */
-const createEntry = () => entryAt(new Int32Array(createBuffer([1, 2, 3], 3)), 1);
+const createEntry = () => entryAt(createLocks(3), 1);
 
 /** The lock, the slot that owns it, and the slots of others, of which none waits yet. */
 function setUp(others = 3) {
@@ -398,7 +391,7 @@ test('all waits of a slot end when it is called', async (t) => {
 });
 
 test('calls tell for which locks they are, and are taken once', (t) => {
-  const cells = new Int32Array(createBuffer([1, 2, 3], 64));
+  const cells = createLocks(64);
   const slot = attachNobody(cells, 1001);
   const numbers = Array.from({length: 64}, (_, number) => number);
   const called = (calls: number) =>

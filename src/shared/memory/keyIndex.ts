@@ -1,0 +1,283 @@
+/**
+ * How a key finds its entry, and an entry its key: the index.
+ *
+ * The hash of a key names a bucket of cells, and all cells of the bucket are looked at, so that
+ * nothing ever has to be moved. A cell is 0, or names an entry:
+ *
+ *     | MEMBER | fingerprint of the hash: 13 bits | number of the entry, from 1: 18 bits |
+ *
+ * - tentative: a thread that owns the entry wants to put it there for the key that it has written
+ *   into it, unless another thread puts one there for the same key.
+ * - MEMBER: the entry has the lock of its key.
+ *
+ * An entry that nobody needs keeps its key until another key needs an entry. Then a thread takes
+ * its word, as whoever wants its lock would, takes it out of the index, and only then looks whether
+ * anybody waits for it. If nobody does, the thread writes the other key into it, counts its
+ * generation on, and puts it back into the index.
+ *
+ * What must hold:
+ *
+ * - Only the owner of an entry writes its key and its generation, makes a cell that names it, and
+ *   empties that if it is a MEMBER. So a thread that owns an entry, or has shown that it waits for
+ *   it, and then finds cell and generation as they were when it had that key, has the right one, for
+ *   as long as it owns it or waits.
+ * - Anybody may empty a tentative cell: the thread that wanted it begins again.
+ * - A key has one MEMBER at most. Whoever wants to insert one makes the cell first, and then looks at
+ *   all others: so of two threads that insert the same key at least one sees the other. One of them
+ *   makes way, or has its cell emptied, and cannot make it a MEMBER then. (Purcell and Harris,
+ *   "Non-blocking Hashtables with Open Addressing", DISC 2005.)
+ * - A cell names an entry only in the bucket of the key that the entry has. So an entry whose owner
+ *   ended at any of these steps can be put right.
+ */
+import {Atomics} from '../intrinsics.js';
+import {forgetDeaths, inherit} from './inheritance.js';
+import {bucketHash, fingerprint, hasKey, readKey, writeKey, type KeyHash} from './keys.js';
+import {
+  BUCKET_CELLS,
+  GENERATION,
+  NEXT_IDLE,
+  USED,
+  bucketOf,
+  countEntries,
+  entryAt,
+  type Cells,
+  type Entry,
+  type Slot,
+} from './layout.js';
+import {isInUse, readOwner} from './threads.js';
+import {handOff, isAwaited} from './waiters.js';
+import {
+  hasWaiters,
+  isAbandoned,
+  isFree,
+  isHeld,
+  namedSlot,
+  readWord,
+  take,
+  type Word,
+} from './word.js';
+
+const MEMBER = 1 << 31;
+const NUMBER_BITS = 18;
+const NUMBER_MASK = (1 << NUMBER_BITS) - 1;
+const FINGERPRINT_MASK = ~MEMBER & ~NUMBER_MASK;
+
+/** After so many attempts a thread no longer makes way for one that has not got on. */
+const COURTESIES = 20;
+
+/** The entry that has the lock of a key, or had it. */
+export interface Place extends Entry {
+  /** Of the entry with that key. */
+  readonly generation: number;
+  /** The cell of the index that names the entry, and what it says. */
+  readonly cell: number;
+  readonly member: number;
+}
+
+/** Of an entry that the caller owns, or waits for: whether it still has that key. */
+export function isInPlace({cells, word, generation, cell, member}: Place): boolean {
+  return (
+    Atomics.load(cells, cell) === member && Atomics.load(cells, word + GENERATION) === generation
+  );
+}
+
+/** Finds the place of a key that anybody has used lately. */
+export function findPlace(cells: Cells, hash: KeyHash): Place | undefined {
+  const bucket = bucketOf(cells, bucketHash(hash));
+  const wanted = MEMBER | markOf(hash);
+  for (let cell = bucket; cell < bucket + BUCKET_CELLS; cell++) {
+    const seen = Atomics.load(cells, cell);
+    if ((seen & ~NUMBER_MASK) !== wanted) continue;
+    const entry = entryIn(cells, seen);
+    const place = placeOf(entry, cell, seen);
+    if (hasKey(entry, hash) && isInPlace(place)) return place;
+  }
+  return undefined;
+}
+
+/**
+ * Finds the place of a key, or makes one, whose lock `slot` owns then.
+ *
+ * @returns `undefined` if there is none, and no entry for it
+ */
+export function findOrMakePlace(cells: Cells, hash: KeyHash, slot: Slot): Place | undefined {
+  let idle: Entry | undefined;
+  for (let attempt = 0; ; attempt++) {
+    const found = findPlace(cells, hash);
+    if (found !== undefined) {
+      if (idle !== undefined) leave(idle);
+      return found;
+    }
+    const isCourteous = attempt < COURTESIES;
+    if (idle === undefined) {
+      idle = ownIdle(cells, slot);
+      if (idle !== undefined) {
+        writeKey(idle, hash);
+        // Before any cell names it.
+        countGeneration(idle);
+      }
+      // Another thread may just be inserting this key, with the last entry.
+      else if (!isCourteous) return undefined;
+    }
+    if (idle !== undefined) {
+      const outcome = insert(idle, hash, slot, isCourteous);
+      if (typeof outcome === 'object') return outcome;
+      if (outcome === 'full') {
+        leave(idle);
+        return undefined;
+      }
+    }
+  }
+}
+
+// Cells
+
+const markOf = (hash: KeyHash) => fingerprint(hash) & FINGERPRINT_MASK;
+const entryIn = (cells: Cells, seen: number) => entryAt(cells, (seen & NUMBER_MASK) - 1);
+const isMember = (seen: number) => (seen & MEMBER) !== 0;
+
+function exchange(cells: Cells, cell: number, from: number, to: number): boolean {
+  return Atomics.compareExchange(cells, cell, from, to) === from;
+}
+
+function placeOf({cells, number, word}: Entry, cell: number, member: number): Place {
+  const generation = Atomics.load(cells, word + GENERATION);
+  return {cells, number, word, generation, cell, member};
+}
+
+function countGeneration({cells, word}: Entry): void {
+  Atomics.add(cells, word + GENERATION, 1);
+}
+
+// Inserting
+
+/** @param entry which the caller owns, and which has the key */
+function insert(
+  entry: Entry,
+  hash: KeyHash,
+  slot: Slot,
+  isCourteous: boolean,
+): Place | 'again' | 'full' {
+  const {cells} = entry;
+  const bucket = bucketOf(cells, bucketHash(hash));
+  const tentative = markOf(hash) | (entry.number + 1);
+  const own = claimCell(cells, bucket, tentative);
+  if (own === undefined) return makeRoom(cells, bucket, slot) ? 'again' : 'full';
+  for (let cell = bucket; cell < bucket + BUCKET_CELLS; cell++) {
+    if (cell === own) continue;
+    const seen = Atomics.load(cells, cell);
+    if ((seen & FINGERPRINT_MASK) !== markOf(hash) || seen === 0) continue;
+    if (!hasKey(entryIn(cells, seen), hash)) continue;
+    // The lower one goes on. Whoever sees the other first sees to it.
+    const makesWay = isMember(seen) || (cell < own && isCourteous);
+    if (makesWay || !exchange(cells, cell, seen, 0)) {
+      exchange(cells, own, tentative, 0);
+      return 'again';
+    }
+  }
+  const member = tentative | MEMBER;
+  return exchange(cells, own, tentative, member) ? placeOf(entry, own, member) : 'again';
+}
+
+function claimCell(cells: Cells, bucket: number, tentative: number): number | undefined {
+  for (let cell = bucket; cell < bucket + BUCKET_CELLS; cell++) {
+    if (Atomics.load(cells, cell) === 0 && exchange(cells, cell, 0, tentative)) return cell;
+  }
+  return undefined;
+}
+
+/** Empties a cell of a bucket that has none that is empty. @returns whether there may be one now */
+function makeRoom(cells: Cells, bucket: number, slot: Slot): boolean {
+  for (let cell = bucket; cell < bucket + BUCKET_CELLS; cell++) {
+    const seen = Atomics.load(cells, cell);
+    if (seen === 0) return true;
+    if (!isMember(seen)) {
+      exchange(cells, cell, seen, 0);
+      return true;
+    }
+    const idle = ownIfIdle(entryIn(cells, seen), slot);
+    if (idle !== undefined) {
+      leave(idle);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Entries that nobody needs
+
+// (Each of these makes `slot` the owner of an entry, and takes it from its key.)
+
+function ownIdle(cells: Cells, slot: Slot): Entry | undefined {
+  return (
+    ownNew(cells, slot) ??
+    ownAmongUsed(cells, slot, ownIfIdle) ??
+    ownAmongUsed(cells, slot, ownIfLeft)
+  );
+}
+
+function ownNew(cells: Cells, slot: Slot): Entry | undefined {
+  for (;;) {
+    const number = Atomics.load(cells, USED);
+    if (number >= countEntries(cells)) return undefined;
+    if (!exchange(cells, USED, number, number + 1)) continue;
+    const idle = ownIfIdle(entryAt(cells, number), slot);
+    if (idle !== undefined) return idle;
+  }
+}
+
+function ownAmongUsed(cells: Cells, slot: Slot, own: typeof ownIfIdle): Entry | undefined {
+  const used = Atomics.load(cells, USED);
+  const begin = Atomics.load(cells, NEXT_IDLE);
+  for (let n = 0; n < used; n++) {
+    const number = (begin + n) % used;
+    const idle = own(entryAt(cells, number), slot);
+    if (idle === undefined) continue;
+    Atomics.store(cells, NEXT_IDLE, number + 1);
+    return idle;
+  }
+  return undefined;
+}
+
+function ownIfIdle(entry: Entry, slot: Slot): Entry | undefined {
+  const word = readWord(entry);
+  if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;
+  return takeFromKey(entry, take(entry, word, slot));
+}
+
+/**
+ * The same for what is left of dead threads, or waits for somebody who does not come. To be used
+ * only where there is no other: whoever would have inherited a lock will not be told.
+ */
+function ownIfLeft(entry: Entry, slot: Slot): Entry | undefined {
+  const word = readWord(entry);
+  if (isAwaited(entry)) return undefined;
+  if (isFree(word)) return takeFromKey(entry, take(entry, word, slot));
+  if (!isHeld(word)) {
+    const isLeft = !isInUse(entry.cells, namedSlot(word));
+    return isLeft ? takeFromKey(entry, take(entry, word, slot)) : undefined;
+  }
+  const owner = readOwner(entry, word);
+  return owner.hasDied ? takeFromKey(entry, inherit(entry, word, owner, slot)) : undefined;
+}
+
+/** @param owned the word by which the caller owns the entry; `undefined` if it does not */
+function takeFromKey(entry: Entry, owned: Word | undefined): Entry | undefined {
+  if (owned === undefined) return undefined;
+  const {cells} = entry;
+  const bucket = bucketOf(cells, bucketHash(readKey(entry)));
+  for (let cell = bucket; cell < bucket + BUCKET_CELLS; cell++) {
+    const seen = Atomics.load(cells, cell);
+    if ((seen & NUMBER_MASK) === entry.number + 1) exchange(cells, cell, seen, 0);
+  }
+  if (isAbandoned(owned)) forgetDeaths(entry);
+  if (!isAwaited(entry)) return entry;
+  leave(entry);
+  return undefined;
+}
+
+/** Gives up an entry that the caller owns. */
+function leave(entry: Entry): void {
+  // Fails if another thread begins to wait in between.
+  while (handOff(entry, readWord(entry)) === undefined);
+}

@@ -1,0 +1,13 @@
+import type crypto from 'node:crypto';
+import {random} from '../intrinsics.js';
+import {builtin} from './host.js';
+
+const {randomFillSync} = builtin<typeof crypto>('node:crypto');
+
+/** What nobody can guess, where the runtime has that. */
+export function randomSeed(): readonly [number, number] {
+  const words = new Int32Array(2);
+  if (randomFillSync) randomFillSync(words);
+  else words.set([random() * 2 ** 32, random() * 2 ** 32]);
+  return [words[0] as number, words[1] as number];
+}
