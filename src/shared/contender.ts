@@ -107,7 +107,11 @@ export class SharedContender implements Contender, Parked {
     return this.parkedAt !== undefined;
   }
 
-  /** Whether this is no longer where the lock of its key is. */
+  /**
+   * Whether this is no longer where the lock of its key is. Then it may be where that of another key
+   * is, for which another line of this thread contends, by the same slot. So whatever happens to the
+   * word happens only after this was asked.
+   */
   hasMoved(): boolean {
     return this.#place !== undefined && !isInPlace(this.#place);
   }
@@ -128,15 +132,21 @@ export class SharedContender implements Contender, Parked {
   // Taking
 
   tryTake(): boolean {
+    if (this.hasMoved()) return false;
     // Before: from then on others may have to find out whether this thread lives.
     this.#membership.tokens.armFirstTime();
-    const word =
-      // The common case, in one step: nobody has touched the word since this thread freed it.
-      take(this.entry, this.#freed, this.#slot) ?? this.#spin() ?? this.#takeExpired();
+    // The common case, in one step: nobody has touched the word since this thread freed it.
+    const retaken = take(this.entry, this.#freed, this.#slot);
+    if (retaken !== undefined) {
+      this.#note(retaken);
+      return true;
+    }
+    const word = this.#spin() ?? this.#takeExpired();
     return word !== undefined && this.#own(word);
   }
 
   contend(): void {
+    if (this.hasMoved()) return this.#move(this.isContending);
     this.#membership.tokens.armFirstTime();
     // Whoever has changed the word since has called this thread, which then does not park for long.
     if (this.#waitOrWin()) this.#membership.parking.join(this);
@@ -147,7 +157,7 @@ export class SharedContender implements Contender, Parked {
     const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
     if (word !== undefined) this.#win(word);
     // Only now that others can see that it waits.
-    else if (this.hasMoved()) this.#move();
+    else if (this.hasMoved()) this.#move(true);
     else return true;
     return false;
   }
@@ -157,9 +167,10 @@ export class SharedContender implements Contender, Parked {
       this.#stopContending();
       return true;
     }
-    if (milliseconds <= 0) return false;
     const until = now() + milliseconds;
-    do {
+    let isAnnounced = this.isContending;
+    while (now() < until && !this.hasMoved()) {
+      isAnnounced = true;
       const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
       if (word === undefined && this.hasMoved()) break;
       const taken = word ?? this.#block(until);
@@ -167,8 +178,9 @@ export class SharedContender implements Contender, Parked {
         this.#stopContending();
         return this.#own(taken);
       }
-    } while (now() < until);
-    if (!this.isContending || this.hasMoved()) this.withdraw();
+    }
+    const goesOn = this.isContending && !this.hasMoved();
+    if (isAnnounced && !goesOn) this.withdraw();
     return false;
   }
 
@@ -189,8 +201,9 @@ export class SharedContender implements Contender, Parked {
     if (!isHeld(left)) this.#watchHandOff(left);
   }
 
-  #move(): void {
-    this.withdraw();
+  /** @param isAnnounced whether `WAITING` may show that it waits here */
+  #move(isAnnounced: boolean): void {
+    if (isAnnounced) this.withdraw();
     this.#mover?.moved();
   }
 
@@ -213,13 +226,17 @@ export class SharedContender implements Contender, Parked {
 
   /** This thread owns what was the lock. @returns whether it still is */
   #own(word: Word): boolean {
-    if (!isOneTenure(this.#owned, word)) this.#tenure?.end();
-    this.#owned = word;
+    this.#note(word);
     if (!this.hasMoved()) return true;
     // Whoever died here as the owner had no caller for it yet.
     if (isAbandoned(word)) forgetDeaths(this.entry);
     this.handOn(false, false);
     return false;
+  }
+
+  #note(word: Word): void {
+    if (!isOneTenure(this.#owned, word)) this.#tenure?.end();
+    this.#owned = word;
   }
 
   #win(word: Word): void {
@@ -236,6 +253,7 @@ export class SharedContender implements Contender, Parked {
   // Waiting
 
   answer(): void {
+    if (this.hasMoved()) return this.#move(this.isContending);
     const word = this.#spin();
     if (word === undefined) this.contend();
     else this.#win(word);
@@ -243,6 +261,7 @@ export class SharedContender implements Contender, Parked {
 
   /** Nobody has woken this thread: the owner may have died, or whoever was to wake it. */
   poll(): void {
+    if (this.hasMoved()) return this.#move(this.isContending);
     // Announces it again, in case it was chosen by a thread that died before it woke this one.
     if (this.#waitOrWin()) this.#watchOwner().probe();
   }
@@ -302,7 +321,7 @@ export class SharedContender implements Contender, Parked {
 
   recover(): boolean {
     const word = readWord(this.entry);
-    if (!isOwnedBy(word, this.#slot)) return false;
+    if (this.hasMoved() || !isOwnedBy(word, this.#slot)) return false;
     this.#stopContending();
     return this.#own(word);
   }

@@ -132,7 +132,9 @@ export class KeyContender implements Contender, Mover {
 
   withdraw(): void {
     this.#stopRetrying();
-    this.#at?.withdraw();
+    const at = this.#at;
+    // Where it does not contend, another line of this thread may.
+    if (at !== undefined && (at.isContending || !at.hasMoved())) at.withdraw();
   }
 
   #stopRetrying(): void {
