@@ -15,7 +15,12 @@ import {withLock} from './withLock.js';
  * is. The tests run one at a time, because many of them depend on how much time passes.
  */
 export function lockContract({serial: test}: TestFn, createLock: CreateLock): void {
-  for (const subject of [order, withLock, acquire, timeouts, signals, callOptions, pool, misuse]) {
-    subject(test, createLock);
-  }
+  for (const subject of [...ofEveryLock, pool, misuse]) subject(test, createLock);
 }
+
+/** The same for the locks of keys, which nobody can retire. */
+export function keyContract({serial: test}: TestFn, createLock: CreateLock): void {
+  for (const subject of ofEveryLock) subject(test, createLock);
+}
+
+const ofEveryLock = [order, withLock, acquire, timeouts, signals, callOptions];

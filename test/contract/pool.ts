@@ -172,4 +172,16 @@ export function pool(test: Test, createLock: CreateLock): void {
     lock.releaseLock();
     await lock.pool();
   });
+
+  test('pool() does not wait for a caller that failed because of its signal', async (t) => {
+    const lock = createLock();
+    await lock.acquireLock();
+    const addEventListener = () => {
+      throw reason;
+    };
+    await t.throwsAsync(lock.acquire({signal: {...inert, addEventListener}}), {is: reason});
+    lock.releaseLock();
+    await lock.pool();
+    t.pass();
+  });
 }
