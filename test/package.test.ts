@@ -42,7 +42,7 @@ const ENTRIES: readonly Entry[] = [
   {
     specifier: '@databases/lock/shared',
     file: 'shared/index',
-    exports: ['LockError', 'LockTimeoutError', 'createLock'],
+    exports: ['LockError', 'LockTimeoutError', 'createLock', 'createLocksByKey'],
     program: 'sharedProgram.cjs',
     consumers: ['sharedConsumer.ts'],
     imports: [],

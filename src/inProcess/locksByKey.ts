@@ -1,5 +1,7 @@
 import {assertOptions, assertType} from '../errors.js';
 import {createMap} from '../intrinsics.js';
+import type {Entrance} from '../line/entrance.js';
+import {Group} from '../line/group.js';
 import {createSettings, type LockSettings} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
 import {LineLocks, type KeyedLocks} from '../line/lineLocks.js';
@@ -24,6 +26,12 @@ class LocksInStore<TKey> implements KeyedLocks<TKey>, LocksInUse {
   find(key: TKey): LineLock {
     const held = this.store.get(key) as LineLock | undefined;
     return held ?? new LineLock(new InProcessLine(this, key), this.settings);
+  }
+
+  gather(locks: object, keys: TKey[], findEntrance: (key: TKey) => Entrance): Group {
+    const group = new Group(locks);
+    group.gather(keys, findEntrance);
+    return group;
   }
 }
 

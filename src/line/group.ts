@@ -29,14 +29,11 @@ interface Member {
 const isHeld = ({acquisition, isReleased}: Member): boolean => acquisition > 0 && !isReleased;
 
 /**
- * The locks of one call that acquires several, all or none. There is no circle of groups that wait
- * for each other, in whatever order each names its locks:
+ * The locks of one call that acquires several, all or none.
  *
- * - Where all callers are of one thread, a group gets in all lines in one synchronous step. So any
- *   two groups stand in the same order in each line in which both are, and no group waits for one
- *   that came later.
- * - Across threads that takes more steps than one. So all groups acquire their locks in one order,
- *   one after the other, and none waits for a lock that is before one that it has.
+ * It gets in the lines of all of them in one synchronous step. So any two groups stand in the same
+ * order in each line in which both are, and no group waits for one that came later: there is no
+ * circle of groups, in whatever order each names its locks.
  */
 export class Group implements WaiterEntrance, Holding {
   readonly lock: object;
@@ -45,11 +42,9 @@ export class Group implements WaiterEntrance, Holding {
 
   readonly #members: Member[] = [];
   readonly #seen = createMap<Entrance, true>();
-  /** Goes on to the next locks, where they are acquired one after the other. */
-  #goOn: (() => void) | undefined;
-  #missing = 0;
+  protected missing = 0;
   /** Waits until none is missing. */
-  #waiter: Waiter | undefined;
+  protected waiter: Waiter | undefined;
   readonly #cancellation = new Cancellation();
 
   /** @param lock what the locks belong to */
@@ -64,46 +59,40 @@ export class Group implements WaiterEntrance, Holding {
    * @param findEntrance may find the same lock for several keys
    */
   gather<TKey>(keys: readonly TKey[], findEntrance: (key: TKey) => Entrance): void {
-    this.#attempt(() => {
-      for (const key of keys) this.#acquire(findEntrance(key));
+    this.attempt(() => {
+      for (const key of keys) this.acquireOne(findEntrance(key));
     });
   }
 
-  /** The same one after the other, as far as the first that is not free. */
-  gatherInOrder<TKey>(keys: readonly TKey[], findEntrance: (key: TKey) => Entrance): void {
-    let next = 0;
-    this.#goOn = () => {
-      while (next < keys.length && this.#missing === 0) {
-        this.#acquire(findEntrance(keys[next++] as TKey));
-      }
-    };
-    this.#attempt(this.#goOn);
-  }
-
   /** Acquires one more, or gets in line for it. */
-  #acquire(entrance: Entrance): void {
+  protected acquireOne(entrance: Entrance): void {
     if (this.#seen.get(entrance)) return;
     this.#seen.set(entrance, true);
     const acquisition = entrance.tryAcquire(false, this);
     const member = {entrance, acquisition, isReleased: false};
     this.#members[this.#members.length] = member;
     if (acquisition) return;
-    this.#missing++;
-    if (this.#waiter) this.#enqueue(member);
+    this.missing++;
+    if (this.waiter) this.#enqueue(member);
+  }
+
+  /** One that was missing is there. */
+  protected goOn(waiter: Waiter): void {
+    if (this.missing === 0) waiter.admit(ACQUISITION);
   }
 
   call(fn: AnyFunction, args: unknown[], limits: WaitLimits): Promise<unknown> {
-    return this.#attempt(() =>
-      this.#missing === 0
+    return this.attempt(() =>
+      this.missing === 0
         ? (this.watched ? watchedCallAtOnce(this.watched) : callAtOnce)(this, ACQUISITION, fn, args)
         : this.#wait(new Waiter(this, fn, args), limits, callAdmitted),
     );
   }
 
   acquire(limits: WaitLimits): Promise<Guard> {
-    return this.#attempt(() => {
+    return this.attempt(() => {
       if (this.watched) watchLasting(this.watched);
-      return this.#missing === 0
+      return this.missing === 0
         ? resolved(guardOf(this, ACQUISITION))
         : (this.#wait(new Waiter(this, GUARD), limits) as Promise<Guard>);
     });
@@ -115,7 +104,7 @@ export class Group implements WaiterEntrance, Holding {
     limits: WaitLimits,
     onAdmitted?: (admitted: unknown) => unknown,
   ): Promise<unknown> {
-    this.#waiter = waiter;
+    this.waiter = waiter;
     // First, because it may throw.
     const admission = waitWithin(waiter, limits);
     for (const member of this.#members) if (!member.acquisition) this.#enqueue(member);
@@ -128,17 +117,9 @@ export class Group implements WaiterEntrance, Holding {
     const admission = member.entrance.enqueue(waiter, {signal: this.#cancellation});
     const onAdmitted = () => {
       member.acquisition = waiter.acquisition;
-      this.#missing--;
-      const whole = this.#waiter;
-      if (!whole?.isWaiting) return this.#letGo();
-      try {
-        this.#goOn?.();
-      } catch (error) {
-        return this.cancel(whole, () => {
-          throw error;
-        });
-      }
-      if (this.#missing === 0) whole.admit(ACQUISITION);
+      this.missing--;
+      if (this.waiter?.isWaiting) this.goOn(this.waiter);
+      else this.#letGo();
     };
     // Once it is cancelled, the waiter of the group tells why.
     void then(admission, onAdmitted, () => undefined);
@@ -159,12 +140,12 @@ export class Group implements WaiterEntrance, Holding {
    * A step that throws leaves nothing: at once, lest anybody find a lock held that nobody will use;
    * and once more later, because the stack may have run out.
    */
-  #attempt<T>(step: () => T): T {
+  protected attempt<T>(step: () => T): T {
     try {
       return step();
     } catch (error) {
       const recover = (): void => {
-        const waiter = this.#waiter;
+        const waiter = this.waiter;
         if (waiter) {
           waiter.resolve = undefined;
           waiter.tidy();

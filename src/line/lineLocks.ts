@@ -1,7 +1,8 @@
 import {badTypeError} from '../errors.js';
 import type {AcquireOptions, LockGuard, LocksByKey} from '../types.js';
 import {takeOptions, type AnyFunction} from './calls.js';
-import {Group} from './group.js';
+import type {Entrance} from './entrance.js';
+import type {Group} from './group.js';
 import {limitsOf, type LockSettings, type WaitLimits} from './limits.js';
 import {LineLock, inspectName, rejecting, unlessAborted} from './lineLock.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
@@ -15,10 +16,11 @@ export interface KeyedLocks<TKey> {
   /** The lock of `key`: the same for as long as anybody holds or awaits it. */
   find(key: TKey): LineLock;
   /**
-   * Sorts keys as all calls for several of them have to, so that no call waits for one that waits
-   * for it. Without it, a call gets in the lines of all its keys in one step.
+   * The locks of one call for several keys, those acquired that can be at once.
+   *
+   * @param locks the object that was called
    */
-  sort?(keys: TKey[]): TKey[];
+  gather(locks: object, keys: TKey[], findEntrance: (key: TKey) => Entrance): Group;
 }
 
 /** The methods that all locks by key have. */
@@ -136,10 +138,6 @@ export class LineLocks<TKey> implements LocksByKey<TKey> {
     // be ahead of this one in some lines, and behind it in others.
     const all = [...keys];
     const keyed = this.#keyed;
-    const find = (key: TKey) => LineLock.entranceOf(keyed.find(key));
-    const group = new Group(this);
-    if (keyed.sort) group.gatherInOrder(keyed.sort(all), find);
-    else group.gather(all, find);
-    return group;
+    return keyed.gather(this, all, (key) => LineLock.entranceOf(keyed.find(key)));
   }
 }

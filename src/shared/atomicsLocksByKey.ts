@@ -1,5 +1,6 @@
 import {assertOptions, assertType, badTypeError, badValueError} from '../errors.js';
 import {createWeakMap} from '../intrinsics.js';
+import type {Entrance} from '../line/entrance.js';
 import {createSettings, type LockSettings} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
 import {LineLocks, type KeyedLocks} from '../line/lineLocks.js';
@@ -15,6 +16,7 @@ import {checkBuffer} from './buffers.js';
 import type {KeyLines} from './keyLines.js';
 import {compareKeys} from './memory/keys.js';
 import {MOST_KEYS, countEntries} from './memory/layout.js';
+import {OrderedGroup} from './orderedGroup.js';
 import {createKeysBuffer, findOrCreateKeyLines} from './registry.js';
 import {assertSupported} from './runtime/host.js';
 
@@ -64,8 +66,8 @@ class LocksInMemory<TKey extends SharedKey> implements KeyedLocks<TKey> {
     return lock;
   }
 
-  sort(keys: TKey[]): TKey[] {
-    return keys.sort(compareKeys);
+  gather(locks: object, keys: TKey[], findEntrance: (key: TKey) => Entrance): OrderedGroup<TKey> {
+    return new OrderedGroup(locks, keys.sort(compareKeys), findEntrance);
   }
 }
 
