@@ -195,8 +195,12 @@ export class SharedContender implements Contender, Parked {
   }
 
   withdraw(): void {
+    const {parking} = this.#membership;
+    // Only the last of those leaves nothing behind. One of them waits for a key that has moved, and
+    // so has been called, or for the key that has its place by now.
+    if (parking.hasAnother(this)) return parking.leave(this);
     const left = withdraw(this.entry, this.#slot) ?? readWord(this.entry);
-    this.#membership.parking.leave(this);
+    parking.leave(this);
     // Also a reservation for another thread: this one may have made it before it contended again.
     if (!isHeld(left)) this.#watchHandOff(left);
   }

@@ -124,6 +124,8 @@ export class KeyContender implements Contender, Mover {
       const at = this.#settle();
       if (at.takeBlocking(until - now())) return true;
       if (!at.hasMoved()) break;
+      // It may have moved only just now.
+      if (at.isContending) at.withdraw();
       this.#at = undefined;
     }
     if (isForLine && this.#at?.isContending !== true) this.contend();

@@ -79,6 +79,14 @@ export class Parking {
     if (--this.#size === 0) this.#pollTimer.stop();
   }
 
+  /** Whether another line of the thread contends at the same entry, and is shown by the same bit. */
+  hasAnother(contender: Parked): boolean {
+    const {number} = contender.entry;
+    return this.#alike(contender).some(
+      (other) => other !== contender && other.entry.number === number,
+    );
+  }
+
   #alike({entry}: Parked): Parked[] {
     return this.#contending[callBit(entry)] as Parked[];
   }

@@ -1,24 +1,12 @@
 /** What is checked in each execution, as things happen and at its end. */
-import type {Entry, Slot} from '../../src/shared/memory/layout.js';
-import {
-  hasWaiters,
-  isAbandoned,
-  isFree,
-  isHeld,
-  isReserved,
-  namedSlot,
-  readWord,
-  type Word,
-} from '../../src/shared/memory/word.js';
-import type {SharedLock} from '../../src/types.js';
+import type {Cells} from '../../src/shared/memory/layout.js';
+import {hasWaiters, isAbandoned, isFree, readWord} from '../../src/shared/memory/word.js';
 import type {ActorInThread, CallerInThread} from './actors.js';
-import type {Layout} from './layout.js';
+import {entriesOf, readEntries, readHash, readIndex, readSlots, type Layout} from './layout.js';
+import {LockChecks, describe, isOwnerOf} from './lockChecks.js';
 import type {Machine} from './machine.js';
 import type {Scenario} from './scenarios.js';
 import {mix, type LogicalThread} from './thread.js';
-
-/** How long a thread keeps the lock at most while another waits, once that has been seen. */
-const TENURE_MILLISECONDS = 3;
 
 /** The first thing that is wrong becomes the failure of the machine. */
 export class Checks {
@@ -26,14 +14,16 @@ export class Checks {
   readonly #scenario: Scenario;
   readonly #actors: readonly ActorInThread[];
   readonly #layout: Layout;
-  #entry!: Entry;
+  #cells!: Cells;
 
-  /** Who is inside a critical section. */
-  #inside: CallerInThread | undefined;
-  /** Since when one thread has had the lock in every section, while another waited all the time. */
-  #tenure: {owner: LogicalThread; other: LogicalThread; end: number; overdue: number} | undefined;
-  /** The threads that died as owners, and to whom that has been told. */
-  readonly #abandoned = new Map<number, LogicalThread[]>();
+  /**
+   * Whether the memory may have no entry for a key: those who are inserting one, or have died in
+   * the middle of that, may have all that are not in use.
+   */
+  readonly isTight: boolean;
+
+  /** By key. Where there are none, there is one lock. */
+  readonly #locks = new Map<string | undefined, LockChecks>();
   /** How many slots are lost: their threads died while freeing them, or without an armed token. */
   #lostSlots = 0;
 
@@ -47,6 +37,14 @@ export class Checks {
     this.#scenario = scenario;
     this.#actors = actors;
     this.#layout = layout;
+    const {maxKeys, keys = [], threads} = scenario;
+    this.isTight = maxKeys !== undefined && maxKeys < keys.length + threads.length - 1;
+    const places = maxKeys === undefined ? [undefined] : keys;
+    for (const key of places) {
+      const findEntry = () =>
+        key === undefined ? layout.entryAt(this.#cells, 0) : entriesOf(layout, this.#cells, key)[0];
+      this.#locks.set(key, new LockChecks(machine, layout, key, findEntry, this.isTight));
+    }
     machine.onDeath = (thread) => this.#died(thread);
     machine.onUnblock = (thread) => this.#unblocked(thread);
     machine.onQuiet = () => this.#quiet();
@@ -54,14 +52,24 @@ export class Checks {
   }
 
   /** Tells which memory to check. */
-  watch(lock: SharedLock): void {
-    this.#entry = this.#layout.entryAt(new Int32Array(lock.buffer), 0);
+  watch(buffer: SharedArrayBuffer): void {
+    this.#cells = new Int32Array(buffer);
+  }
+
+  get keys(): readonly (string | undefined)[] {
+    return [...this.#locks.keys()];
+  }
+
+  #lock(key: string | undefined): LockChecks {
+    const lock = this.#locks.get(key);
+    if (lock === undefined) throw new Error(`The scenario does not say that it uses key ${key}.`);
+    return lock;
   }
 
   /** Whether living threads, and dead ones whose death is still to be told, use all slots. */
   get isFull(): boolean {
-    const isUntold = ({id}: LogicalThread) =>
-      this.#abandoned.get(id)?.every(({state}) => state === 'dead') === true;
+    const isUntold = (thread: LogicalThread) =>
+      [...this.#locks.values()].some((lock) => lock.isUntold(thread));
     const users = this.#actors.filter(
       ({isAttached, thread}) =>
         isAttached && (thread.state === 'dead' ? isUntold(thread) : !thread.hasDropped),
@@ -72,102 +80,25 @@ export class Checks {
   // What happens
 
   entered(caller: CallerInThread): void {
-    const machine = this.#machine;
-    machine.log?.(`${caller.name} enters`);
-    const other = this.#inside;
-    if (other !== undefined) machine.fail(`Two holders: ${other.name} and ${caller.name}.`);
-    if (caller.state !== 'waiting') machine.fail(`${caller.name} enters, and is ${caller.state}.`);
-    for (const [id, told] of this.#abandoned) {
-      if (told.length === 0)
-        machine.fail(`${caller.name} was not told that thread ${id} died as the owner.`);
-    }
-    const later = caller.actor.callers.slice(caller.actor.callers.indexOf(caller) + 1);
-    for (const {name, state, goesFirst} of later) {
-      if (goesFirst) continue;
-      if (state === 'inside' || state === 'served')
-        machine.fail(`${name} enters before ${caller.name}.`);
-    }
-    caller.state = 'inside';
-    this.#inside = caller;
-    this.#checkTenure(caller);
-  }
-
-  /** When a thread's tenure is over, it begins at most one section more before it hands on. */
-  #checkTenure({actor, name}: CallerInThread): void {
-    const machine = this.#machine;
-    const owner = actor.thread;
-    let tenure = this.#tenure;
-    if (tenure?.owner !== owner || !this.#waitsAtRest(tenure.other)) {
-      const other = machine.threads.find((each) => each !== owner && this.#waitsAtRest(each));
-      // It ends so long after the first section's end.
-      tenure = other && {owner, other, end: Infinity, overdue: 0};
-    } else if (machine.clock > tenure.end) tenure.overdue++;
-    this.#tenure = tenure;
-    if (tenure !== undefined && tenure.overdue > 1) {
-      machine.fail(`${name} enters, and thread ${tenure.other.id} is not given its turn.`);
-    }
-  }
-
-  /**
-   * Whether nothing keeps the thread from being given the lock: it is parked, it shows that it
-   * waits, and nobody is about to wake it.
-   */
-  #waitsAtRest(thread: LogicalThread): boolean {
-    const machine = this.#machine;
-    const {CALLS, IN_USE, WAITING, slotCell} = this.#layout;
-    const isAtRest = ({state, stack, tasks}: LogicalThread) =>
-      state === 'alive' && stack === undefined && tasks.length === 0;
-    if (!isAtRest(thread)) return false;
-    // A thread may be suspended just where it clears WAITERS, and sets it again.
-    if (machine.threads.some((each) => each !== machine.current && each.stack !== undefined))
-      return false;
-    const {cells, word} = this.#entry;
-    // There are fewer slots than bits in a cell.
-    const waiting = cells[word + WAITING] as number;
-    return this.#slots().some(
-      ({slot, id, state}) =>
-        id === thread.id &&
-        state === IN_USE &&
-        (waiting & (1 << slot)) !== 0 &&
-        machine.memory.waits(slotCell(slot, CALLS)) > 0,
-    );
+    this.#checkIndex();
+    this.#lock(caller.key).entered(caller);
   }
 
   left(caller: CallerInThread): void {
-    this.#machine.log?.(`${caller.name} leaves`);
-    if (this.#inside !== caller) this.#machine.fail(`${caller.name} leaves, and is not inside.`);
-    this.#inside = undefined;
-    const tenure = this.#tenure;
-    if (tenure !== undefined)
-      tenure.end = Math.min(tenure.end, this.#machine.clock + TENURE_MILLISECONDS);
+    this.#lock(caller.key).left(caller);
   }
 
-  told(actor: ActorInThread, id: number): void {
-    this.#machine.log?.(`thread ${actor.thread.id} is told of thread ${id}`);
-    const told = this.#abandoned.get(id);
-    if (told === undefined) {
-      this.#machine.fail(
-        `Thread ${id} did not die as the owner, but thread ${actor.thread.id} is told so.`,
-      );
-      return;
-    }
-    if (told.some(({state}) => state !== 'dead'))
-      this.#machine.fail(`Of thread ${id} is told again.`);
-    if (this.#inside !== undefined) {
-      this.#machine.fail(`Of thread ${id} is told while ${this.#inside.name} is inside.`);
-    }
-    told.push(actor.thread);
+  told(actor: ActorInThread, id: number, key?: string): void {
+    this.#lock(key).told(actor, id);
   }
 
   #died(thread: LogicalThread): void {
     this.#countLostSlots(thread);
-    if (this.#inside?.actor.thread === thread) this.#inside = undefined;
-    if (this.isOwner(thread)) this.#abandoned.set(thread.id, []);
+    for (const lock of this.#locks.values()) lock.died(thread);
   }
 
-  isOwner({id}: LogicalThread): boolean {
-    const word = readWord(this.#entry);
-    return isHeld(word) && this.#idOfNamed(word) === id;
+  isOwner(thread: LogicalThread, key?: string): boolean {
+    return this.#lock(key).isOwner(thread);
   }
 
   #waiting(): CallerInThread[] {
@@ -177,25 +108,32 @@ export class Checks {
   }
 
   #unblocked(thread: LogicalThread): void {
-    if (this.isOwner(thread)) return;
+    const isOwner = readEntries(this.#layout, this.#cells).some((entry) =>
+      isOwnerOf(this.#layout, entry, thread),
+    );
+    if (isOwner) return;
     const stuck = this.#waiting().filter(({actor}) => actor.thread !== thread);
-    if (stuck.length > 0)
+    if (stuck.length > 0 && !this.#hasRetry())
       this.#machine.fail(`${names(stuck)} waited while thread ${thread.id} was busy.`);
+  }
+
+  /** Whether a line waits for room in the memory, and so maybe those behind it, too. */
+  #hasRetry(): boolean {
+    return this.#machine.threads.some(({timers}) => timers.some(({kind}) => kind === 'retry'));
   }
 
   /** Where nothing but time can change anything, and no death or blocked thread is the reason. */
   #quiet(): void {
     if (this.#scenario.isSilent) this.#checkTokens();
-    if (this.#machine.isDegraded) return;
-    const waiting = this.#waiting();
-    if (waiting.length > 0)
-      this.#machine.fail(`A lost wake-up: ${names(waiting)} wait. ${this.#describe()}`);
+    if (this.#machine.isDegraded || this.#hasRetry()) return;
+    // Nobody waits for the holder of another key.
+    const waiting = this.#waiting().filter(({key}) => !this.#lock(key).isInside);
+    if (waiting.length > 0) this.#machine.fail(`A lost wake-up: ${this.#describe(waiting)}`);
   }
 
-  #describe(): string {
-    const word = readWord(this.#entry);
-    const state = isFree(word) ? 'free' : isReserved(word) ? 'reserved' : 'held';
-    return `The word is ${state}${hasWaiters(word) ? ', WAITERS' : ''}${isAbandoned(word) ? ', ABANDONED' : ''}.`;
+  #describe(waiting: readonly CallerInThread[]): string {
+    const locks = new Set(waiting.map(({key}) => this.#lock(key)));
+    return `${names(waiting)} wait. ${[...locks].map((lock) => lock.describe()).join(' ')}`;
   }
 
   // The end
@@ -205,62 +143,56 @@ export class Checks {
     const machine = this.#machine;
     this.#checkSlots();
     const waiting = this.#waiting();
-    if (waiting.length > 0) machine.fail(`${names(waiting)} wait in the end. ${this.#describe()}`);
+    if (waiting.length > 0) machine.fail(`In the end ${this.#describe(waiting)}`);
     for (const {thread, isDone} of this.#actors) {
       if (!isDone && thread.state === 'alive') machine.fail(`Thread ${thread.id} is not done.`);
     }
-    const word = readWord(this.#entry);
-    if (!machine.isDegraded && !isFree(word)) machine.fail(`The word is left: ${this.#describe()}`);
-  }
-
-  /** After each thread has asked once more. */
-  afterProbes(probed: readonly ActorInThread[]): void {
-    const left = readWord(this.#entry);
-    if (
-      probed.some(({isRefused}) => !isRefused) &&
-      (!isFree(left) || hasWaiters(left) || isAbandoned(left))
-    ) {
-      this.#machine.fail(
-        `Another acquisition leaves the word as it should not be: ${this.#describe()}`,
-      );
+    if (machine.isDegraded) return;
+    for (const entry of readEntries(this.#layout, this.#cells)) {
+      if (!isFree(readWord(entry))) machine.fail(`The word is left: ${describe(entry)}`);
     }
-    if (!isAbandoned(left)) this.#checkDeaths();
   }
 
-  /** Nothing is left to be told. There are fewer slots than bits in a cell. */
-  #checkDeaths(): void {
-    const {DEATHS, SLOTS} = this.#layout;
-    const {cells, word} = this.#entry;
-    const untold = (cells[word + DEATHS] as number) & ((1 << SLOTS) - 1);
-    if (untold !== 0) this.#machine.fail(`In the end a death is untold: ${untold.toString(2)}.`);
+  /** After each thread has asked once more, and, for locks by key, each entry was used once more. */
+  afterProbes(probed: readonly ActorInThread[]): void {
+    const isUsed = probed.some(({isRefused}) => !isRefused);
+    for (const entry of readEntries(this.#layout, this.#cells)) {
+      const left = readWord(entry);
+      if (isUsed && (!isFree(left) || hasWaiters(left) || isAbandoned(left))) {
+        this.#machine.fail(
+          `Another acquisition leaves the word as it should not be: ${describe(entry)}`,
+        );
+      }
+      if (isAbandoned(left)) continue;
+      // Nothing is left to be told. There are fewer slots than bits in a cell.
+      const {DEATHS, SLOTS} = this.#layout;
+      const untold = (entry.cells[entry.word + DEATHS] as number) & ((1 << SLOTS) - 1);
+      if (untold !== 0) this.#machine.fail(`In the end a death is untold: ${untold.toString(2)}.`);
+    }
+    this.#checkIndex();
+    const isClean = readIndex(this.#layout, this.#cells).every(({isMember}) => isMember);
+    if (isUsed && !isClean) this.#machine.fail('In the end a cell of the index is tentative.');
   }
 
-  notProbed({thread}: ActorInThread): void {
-    this.#machine.fail(`Thread ${thread.id} cannot get the lock in the end. ${this.#describe()}`);
+  notDone({id}: LogicalThread): void {
+    const locks = [...this.#locks.values()].map((lock) => lock.describe());
+    this.#machine.fail(`Thread ${id} cannot get the lock in the end. ${locks.join(' ')}`);
+  }
+
+  /** No key has two entries, and no entry is that of two cells. */
+  #checkIndex(): void {
+    if (this.#scenario.maxKeys === undefined) return;
+    const members = readIndex(this.#layout, this.#cells).filter(({isMember}) => isMember);
+    const hashes = new Set(members.map(({entry}) => readHash(this.#layout, entry)));
+    const numbers = new Set(members.map(({entry}) => entry.number));
+    if (numbers.size < members.length) this.#machine.fail('Two cells name the same entry.');
+    else if (hashes.size < members.length) this.#machine.fail('Two cells are of the same key.');
   }
 
   // The slots
 
-  /** Each slot, and what its cells say. */
   #slots() {
-    const {SLOTS, THREAD, TOKENS, SPARE_TOKEN, LAST_TOKEN, STATE_BITS, slotCell} = this.#layout;
-    const {cells} = this.#entry;
-    return Array.from({length: SLOTS}, (_, number) => {
-      const slot = number as Slot;
-      const thread = cells[slotCell(slot, THREAD)] as number;
-      return {
-        slot,
-        id: thread >> STATE_BITS,
-        state: thread & ((1 << STATE_BITS) - 1),
-        tokens: cells[slotCell(slot, TOKENS)] as number,
-        spareToken: cells[slotCell(slot, SPARE_TOKEN)] as number,
-        lastToken: cells[slotCell(slot, LAST_TOKEN)] as number,
-      };
-    });
-  }
-
-  #idOfNamed(word: Word): number | undefined {
-    return this.#slots()[namedSlot(word)]?.id;
+    return readSlots(this.#layout, this.#cells);
   }
 
   /** No living thread is taken for dead, or has lost its slot to another. */
@@ -317,13 +249,8 @@ export class Checks {
   // The state, to recognise it
 
   #hash(): number {
-    let hash = this.#inside === undefined ? 0 : this.#actors.indexOf(this.#inside.actor) + 1;
-    for (const [id, told] of this.#abandoned) hash = mix(hash, id * 16 + told.length);
-    if (this.#tenure !== undefined) {
-      const {owner, other, end, overdue} = this.#tenure;
-      hash = mix(hash, owner.index * 64 + other.index * 8 + overdue);
-      hash = mix(hash, Math.min(end, 1e9));
-    }
+    let hash = 0;
+    for (const lock of this.#locks.values()) hash = mix(hash, lock.hash());
     return hash;
   }
 }

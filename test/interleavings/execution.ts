@@ -1,11 +1,13 @@
 /** One execution of a scenario, from the first lock to what the threads find after the last. */
+import type {createLock, createLocksByKey} from '../../src/shared/index.js';
 import {applyEdits, type Edit} from '../support/edits.js';
-import {ActorInThread, type CreateLock} from './actors.js';
+import {ActorInThread, type Create} from './actors.js';
 import {Checks} from './checks.js';
 import type {Layout} from './layout.js';
 import {Machine, type Strategy} from './machine.js';
-import {Program, perThread, smaller} from './program.js';
-import {scenarios, type Part, type Scenario} from './scenarios.js';
+import {Program, perThread, retrying, smaller} from './program.js';
+import {scenarios, type Actor, type Part, type Scenario} from './scenarios.js';
+import type {Suspendable} from './suspendable.js';
 
 /**
  * As many as are needed, unless the scenario says otherwise: a line may still be using a slot when
@@ -20,8 +22,27 @@ const TOKENS_DUE_MILLISECONDS = 1_500;
 /** A thread's own copy of its part, and of the sources. */
 interface Loaded {
   readonly part: Part;
-  readonly createLock: CreateLock;
+  readonly create: Create;
+  /** What a thread does at last with locks by key. */
+  readonly fill: Part['run'];
   readonly layout: Layout;
+}
+
+interface Copy {
+  readonly scenarios: Record<string, Scenario>;
+  readonly fillMemory: (t: Actor, size: number) => Promise<void>;
+}
+
+interface Shared {
+  readonly createLock: typeof createLock;
+  readonly createLocksByKey: typeof createLocksByKey;
+}
+
+/** What makes the lock, or the locks by key, of a scenario. */
+function creating({maxKeys}: Scenario, shared: Shared): Create {
+  if (maxKeys === undefined) return shared.createLock;
+  return (timeoutMilliseconds, options) =>
+    shared.createLocksByKey<string>({...options, timeoutMilliseconds, maxKeys});
 }
 
 export interface Outcome {
@@ -45,16 +66,17 @@ export class LoadedScenario {
     // Where nobody asks whether another lives, one is enough.
     const isCalm = deaths === undefined && blocks === undefined;
     const sizes = smaller(slots, isCalm ? 1 : TOKENS);
-    const edited = applyEdits([...sizes, ...perThread, ...edits]);
+    const edited = applyEdits([...sizes, ...perThread, ...retrying, ...edits]);
     this.#loaded = scenario.threads.map((_, index) => {
       const program = new Program(edited, this.#machine, isLogged);
-      const copy = program.load('test/interleavings/scenarios.ts') as {scenarios: typeof scenarios};
+      const copy = program.load('test/interleavings/scenarios.ts') as unknown as Copy;
       const part = copy.scenarios[name]?.threads[index];
       if (part === undefined) throw new Error('The copies of the scenarios differ.');
       return {
         part,
         layout: program.layout,
-        createLock: program.load('src/shared/index.ts').createLock as CreateLock,
+        create: creating(scenario, program.load('src/shared/index.ts') as unknown as Shared),
+        fill: (t) => copy.fillMemory(t, scenario.maxKeys ?? 0),
       };
     });
   }
@@ -77,20 +99,22 @@ class Execution {
   readonly #scenario: Scenario;
   readonly #actors: ActorInThread[] = [];
   readonly #checks: Checks;
+  readonly #loaded: readonly Loaded[];
 
   constructor(machine: Machine, scenario: Scenario, loaded: readonly Loaded[]) {
     this.#machine = machine;
     this.#scenario = scenario;
+    this.#loaded = loaded;
     const [first] = loaded;
     if (first === undefined) throw new Error('A scenario has threads.');
     this.#checks = new Checks(machine, scenario, this.#actors, first.layout);
     machine.mayDie = (thread) =>
       scenario.threads[thread.index]?.isMortal === true &&
       (!scenario.leavesToken || this.#checks.hasToken(thread));
-    for (const [index, {part, createLock}] of loaded.entries()) {
+    for (const [index, {part, create}] of loaded.entries()) {
       // The main thread, whose id is 0, never dies.
       const thread = machine.addThread(index + 1);
-      this.#actors.push(new ActorInThread(machine, this.#checks, thread, part, createLock));
+      this.#actors.push(new ActorInThread(machine, this.#checks, thread, part, create));
     }
   }
 
@@ -126,21 +150,30 @@ class Execution {
     machine.letPass(TOKENS_DUE_MILLISECONDS);
     // The next caller has to clear whatever is left. Each dead thread may still be shown to wait.
     for (let round = alive.length; round <= this.#actors.length; round++) {
-      for (const actor of alive) if (machine.failure === undefined) this.#probe(actor);
+      for (const actor of alive) {
+        for (const key of this.#checks.keys) this.#last(actor, (done) => actor.probe(key, done));
+      }
     }
+    const user = alive.find(({isRefused}) => !isRefused);
+    const fill = this.#loaded[user?.thread.index ?? -1]?.fill;
+    // After that every entry has been used.
+    if (this.#scenario.maxKeys !== undefined && user !== undefined && fill !== undefined)
+      this.#last(user, (done) => user.runLast(fill, done));
     this.#checks.afterProbes(alive);
   }
 
-  #probe(actor: ActorInThread): void {
+  /** Has a thread do one more thing. */
+  #last({thread}: ActorInThread, run: (done: () => void) => Suspendable<void>): void {
     const machine = this.#machine;
-    machine.current = actor.thread;
-    let isProbed = false;
-    actor.thread.tasks.push(() =>
-      actor.probe(() => {
-        isProbed = true;
+    if (machine.failure !== undefined) return;
+    machine.current = thread;
+    let isDone = false;
+    thread.tasks.push(() =>
+      run(() => {
+        isDone = true;
       }),
     );
     machine.run();
-    if (!(isProbed as boolean)) this.#checks.notProbed(actor);
+    if (!(isDone as boolean)) this.#checks.notDone(thread);
   }
 }

@@ -275,6 +275,7 @@ export class Machine {
 
   #start(thread: LogicalThread, task: Job): void {
     thread.saw(0x7a5c);
+    thread.turns++;
     thread.stack = this.#turn(thread, task);
   }
 

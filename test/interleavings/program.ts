@@ -35,6 +35,31 @@ export const smaller = (slots: number, tokens: number): readonly Edit[] => [
     find: /^export const ORDINARY_TOKENS = \d+;$/m,
     replacement: `export const ORDINARY_TOKENS = ${tokens};`,
   },
+  {
+    file: 'src/shared/memory/layout.ts',
+    find: /^export const BUCKET_CELLS = \d+;$/m,
+    replacement: 'export const BUCKET_CELLS = 4;',
+  },
+  {
+    file: 'src/shared/memory/keyIndex.ts',
+    find: /^const COURTESIES = \d+;$/m,
+    replacement: 'const COURTESIES = 2;',
+  },
+  // Of so many keys that some have the same.
+  {
+    file: 'src/shared/memory/keyIndex.ts',
+    find: 'fingerprint(hash) & FINGERPRINT_MASK;',
+    replacement: '0 * fingerprint(hash);',
+  },
+];
+
+/** So that the machine knows the timer of a line that found no room. */
+export const retrying: readonly Edit[] = [
+  {
+    file: 'src/shared/keyContender.ts',
+    find: 'startTimer(FULL_MILLISECONDS, true,',
+    replacement: `startTimer(FULL_MILLISECONDS, 'retry' as never,`,
+  },
 ];
 
 /**
@@ -124,8 +149,8 @@ export class Program {
       clocks: {
         now: machine.now,
         sharedNow: machine.now,
-        startTimer: (milliseconds: number, _keepsAlive: boolean, action: Job) =>
-          machine.startTimer(milliseconds, action, 'wait'),
+        startTimer: (milliseconds: number, keepsAlive: boolean | 'retry', action: Job) =>
+          machine.startTimer(milliseconds, action, keepsAlive === 'retry' ? 'retry' : 'wait'),
         stopTimer: machine.stopTimer,
       },
       callers: {

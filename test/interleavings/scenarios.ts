@@ -8,12 +8,17 @@ import type {
   BlockingOptions,
   LockGuard,
   SharedLock,
+  SharedLocksByKey,
 } from '../../src/types.js';
 
 /** What a scenario's code can do, beside using the lock. */
 export interface Actor {
-  /** The one that was made before the scenario began. */
+  /** The one that was made before the scenario began, or of that the lock of this actor's key. */
   readonly lock: SharedLock;
+  /** The locks by key, where the scenario is of those. */
+  readonly locks: SharedLocksByKey<string>;
+  /** The same thread, whose lock is that of a key. */
+  of(key: string): Actor;
   /** Another object for the lock. */
   createLock(timeout?: number): SharedLock;
   /** Announces a caller, maybe one that goes ahead of those of its thread who asked before. */
@@ -50,6 +55,10 @@ export interface Part {
 
 export interface Scenario {
   readonly threads: readonly Part[];
+  /** For so many keys at a time there is room, where it is of locks by key. */
+  readonly maxKeys?: number;
+  /** All keys that it uses. */
+  readonly keys?: readonly string[];
   /** How many threads die, at most. */
   readonly deaths?: number;
   /** How many are busy for long, at most. */
@@ -488,6 +497,93 @@ const keepsGuardOfBlocking = async (t: Actor) => {
   await waits;
 };
 
+// Keys
+
+const A = 'a';
+const B = 'b';
+const C = 'c';
+
+/** What a thread does with the lock of one key. */
+const by =
+  (key: string, run: Part['run']): Part['run'] =>
+  (t) =>
+    run(t.of(key));
+
+/** One after the other. */
+const inTurn =
+  (...runs: Part['run'][]): Part['run'] =>
+  async (t) => {
+    for (const run of runs) await run(t);
+  };
+
+/** At the same time. */
+const atOnce =
+  (...runs: Part['run'][]): Part['run'] =>
+  async (t) => {
+    const running: Promise<void>[] = [];
+    for (const run of runs) running.push(run(t));
+    for (const each of running) await each;
+  };
+
+/** Holds the lock until nobody else has anything to do. */
+const holdsLong = async (t: Actor) => {
+  const caller = t.ask();
+  try {
+    await t.lock.withLock(async () => {
+      caller.entered();
+      await t.sleep(1_000);
+      caller.left();
+    });
+    caller.served();
+  } catch (error) {
+    caller.refused(error);
+  }
+};
+
+/** Blocks for one key while callers of its own wait for another. */
+const blocksBesideAnotherKey = async (t: Actor) => {
+  const first = callAsync(t.of(A), t.of(A).lock);
+  const second = call(t.of(A), t.of(A).lock);
+  callBlocking(t.of(B), t.of(B).lock);
+  await t.turn();
+  callBlocking(t.of(B), t.of(B).lock);
+  await first;
+  await second;
+};
+
+/** Acquires the locks of several keys at once. */
+const together =
+  (...keys: string[]): Part['run'] =>
+  async (t) => {
+    const callers: Caller[] = [];
+    for (const key of keys) callers.push(t.of(key).ask());
+    try {
+      await t.locks.withLocks(keys, async () => {
+        for (const caller of callers) caller.entered();
+        await t.turn();
+        for (const caller of callers) caller.left();
+      });
+    } catch (error) {
+      for (const caller of callers) caller.refused(error);
+      return;
+    }
+    for (const caller of callers) caller.served();
+  };
+
+/** Holds the locks of as many keys as there is room for, and of none that was used before. */
+export async function fillMemory(t: Actor, size: number): Promise<void> {
+  const guards: LockGuard[] = [];
+  for (let tries = 0; guards.length < size; tries++) {
+    try {
+      guards.push(await t.of(`new ${guards.length}`).createLock().acquire());
+    } catch (error) {
+      if ((error as {code?: unknown}).code !== 'ERR_LOCK_FULL' || tries > 20) throw error;
+      await t.sleep(300);
+    }
+  }
+  for (const guard of guards) guard.release();
+}
+
 const TIMEOUT = 50;
 
 export const scenarios: Record<string, Scenario> = {
@@ -838,6 +934,260 @@ export const scenarios: Record<string, Scenario> = {
       {run: comesAndGoes, attachesItself: true},
     ],
     slots: 5,
+    deaths: 1,
+  },
+
+  // Locks by key, with as many entries as may ever be needed
+  'one-key': {
+    threads: [{run: by(A, once)}, {run: by(A, once)}],
+    maxKeys: 2,
+    keys: [A],
+    preemptions: 3,
+  },
+  'one-key-of-three': {
+    threads: [{run: by(A, twice)}, {run: by(A, onceAsync)}, {run: by(A, once)}],
+    maxKeys: 3,
+    keys: [A],
+  },
+  'one-key-and-timeouts': {
+    threads: [{run: by(A, oneGivesUp), timeout: TIMEOUT}, {run: by(A, twoCallers)}],
+    maxKeys: 2,
+    keys: [A],
+    preemptions: 2,
+  },
+  'key-held-long': {
+    threads: [{run: by(A, holdsLong)}, {run: inTurn(by(B, once), by(A, once))}],
+    maxKeys: 3,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'two-keys-crossing': {
+    threads: [{run: inTurn(by(A, once), by(B, once))}, {run: inTurn(by(B, once), by(A, once))}],
+    maxKeys: 3,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'keys-together': {
+    threads: [{run: together(A, B)}, {run: together(B, A)}],
+    maxKeys: 3,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'keys-together-of-three': {
+    threads: [{run: together(A, B)}, {run: together(C, B, A)}, {run: together(C, A)}],
+    maxKeys: 5,
+    keys: [A, B, C],
+  },
+  'keys-blocking': {
+    threads: [{run: by(A, blocksTwice)}, {run: by(A, blocksBesideOthers)}],
+    maxKeys: 2,
+    keys: [A],
+    preemptions: 2,
+  },
+  'keys-blocking-beside-another': {
+    threads: [{run: blocksBesideAnotherKey}, {run: atOnce(by(A, twice), by(B, twice))}],
+    maxKeys: 3,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'keys-blocking-of-three': {
+    threads: [
+      {run: blocksBesideAnotherKey},
+      {run: atOnce(by(A, threeLong), by(B, blocksBesideOthers))},
+      {run: by(B, blocksOnce)},
+    ],
+    maxKeys: 4,
+    keys: [A, B],
+  },
+  'keys-collected': {
+    threads: [{run: by(A, comesAndGoes)}, {run: inTurn(by(B, once), by(A, once))}],
+    maxKeys: 3,
+    keys: [A, B],
+    slots: 4,
+    preemptions: 1,
+  },
+  'dead-with-one-key': {
+    threads: [{run: by(A, onceAsync), isMortal: true}, {run: by(A, once)}],
+    maxKeys: 2,
+    keys: [A],
+    deaths: 1,
+    preemptions: 2,
+  },
+  'dead-with-two-keys': {
+    threads: [
+      {run: atOnce(by(A, onceAsync), by(B, onceAsync)), isMortal: true},
+      {run: atOnce(by(A, once), by(B, once))},
+    ],
+    maxKeys: 3,
+    keys: [A, B],
+    deaths: 1,
+    preemptions: 1,
+  },
+  'dead-together': {
+    threads: [{run: together(A, B), isMortal: true}, {run: together(B, A)}, {run: by(B, once)}],
+    maxKeys: 4,
+    keys: [A, B],
+    deaths: 1,
+  },
+  'dead-with-two-keys-and-busy-callbacks': {
+    threads: [
+      {run: atOnce(by(A, onceAsync), by(B, onceAsync)), isMortal: true},
+      {run: atOnce(by(A, onceAsync), by(B, once)), isMortal: true, whenTold: releasesAndAsks},
+      {run: atOnce(by(A, oneAborts), by(B, once)), whenTold: releasesAndAsks},
+    ],
+    maxKeys: 4,
+    keys: [A, B],
+    deaths: 2,
+  },
+  'keys-blocking-and-dead': {
+    threads: [
+      {run: blocksBesideAnotherKey, isMortal: true},
+      {run: atOnce(by(A, onceAsync), by(B, blocksTwice)), isMortal: true},
+      {run: atOnce(by(A, once), by(B, blocksOnce))},
+    ],
+    maxKeys: 4,
+    keys: [A, B],
+    deaths: 2,
+  },
+  'keys-and-busy': {
+    threads: [{run: by(A, twice)}, {run: inTurn(by(B, once), by(A, once))}, {run: by(B, once)}],
+    maxKeys: 4,
+    keys: [A, B],
+    blocks: 1,
+  },
+
+  // Locks by key, with so few that a key may find none
+  'two-keys-in-one-entry': {
+    threads: [{run: by(A, twice)}, {run: by(B, twice)}],
+    maxKeys: 1,
+    keys: [A, B],
+    preemptions: 3,
+  },
+  'keys-change-places': {
+    threads: [
+      {run: inTurn(by(A, once), by(B, once), by(A, once))},
+      {run: inTurn(by(A, once), by(B, once))},
+    ],
+    maxKeys: 1,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'key-waits-and-loses-its-entry': {
+    threads: [
+      {run: by(A, twice)},
+      {run: by(A, onceAsync)},
+      {run: inTurn(by(B, once), by(B, once))},
+    ],
+    maxKeys: 1,
+    keys: [A, B],
+  },
+  'keys-in-two-entries': {
+    threads: [
+      {run: inTurn(by(A, once), by(B, once), by(C, once))},
+      {run: inTurn(by(B, once), by(C, onceAsync), by(A, once))},
+      {run: inTurn(by(C, once), by(A, once), by(B, onceAsync))},
+    ],
+    maxKeys: 2,
+    keys: [A, B, C],
+  },
+  'keys-at-once-in-two-entries': {
+    threads: [
+      {run: atOnce(by(A, twice), by(B, twice))},
+      {run: atOnce(by(A, twoCallers), by(C, twice))},
+      {run: atOnce(by(B, threeLong), by(C, twice))},
+    ],
+    maxKeys: 2,
+    keys: [A, B, C],
+  },
+  'full-memory': {
+    threads: [{run: by(A, holdsLong)}, {run: by(B, triesAgain)}],
+    maxKeys: 1,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'keys-give-up': {
+    threads: [
+      {run: by(A, twice)},
+      {run: by(A, withdrawsAndComesBack), timeout: TIMEOUT},
+      {run: by(B, oneGivesUp), timeout: TIMEOUT},
+    ],
+    maxKeys: 1,
+    keys: [A, B],
+  },
+  'keys-abort': {
+    threads: [
+      {run: by(A, threeLong)},
+      {run: by(A, abortsAndComesBack)},
+      {run: atOnce(by(B, oneAborts), by(A, onceAsync))},
+    ],
+    maxKeys: 2,
+    keys: [A, B],
+  },
+  'keys-blocking-in-two-entries': {
+    threads: [
+      {run: blocksBesideAnotherKey},
+      {run: inTurn(by(C, blocksTwice), by(A, blocksOnce))},
+      {run: atOnce(by(C, once), by(B, blocksBesideOthers))},
+    ],
+    maxKeys: 2,
+    keys: [A, B, C],
+  },
+  'keys-collected-in-one-entry': {
+    threads: [
+      {run: inTurn(by(A, comesAndGoes), by(B, comesAndGoes))},
+      {run: by(A, comesAndGoes)},
+      {run: by(B, twice)},
+    ],
+    maxKeys: 1,
+    keys: [A, B],
+    slots: 6,
+  },
+  'dead-while-it-changes-a-place': {
+    threads: [
+      {run: inTurn(by(A, once), by(B, once)), isMortal: true},
+      {run: inTurn(by(A, once), by(B, once))},
+    ],
+    maxKeys: 1,
+    keys: [A, B],
+    deaths: 1,
+    preemptions: 1,
+  },
+  'dead-in-two-entries': {
+    threads: [
+      {run: inTurn(by(A, onceAsync), by(B, once), by(C, once)), isMortal: true},
+      {run: inTurn(by(B, once), by(C, onceAsync), by(A, once)), isMortal: true},
+      {run: inTurn(by(C, once), by(A, once), by(B, onceAsync))},
+    ],
+    maxKeys: 2,
+    keys: [A, B, C],
+    deaths: 2,
+  },
+  'dead-with-all-entries': {
+    threads: [
+      {run: atOnce(by(A, onceAsync), by(B, onceAsync)), isMortal: true},
+      {run: by(C, triesAgain)},
+      {run: by(A, triesAgain)},
+    ],
+    maxKeys: 2,
+    keys: [A, B, C],
+    deaths: 1,
+  },
+  'dead-and-give-up-in-one-entry': {
+    threads: [
+      {run: by(A, twice), isMortal: true},
+      {run: by(A, withdrawsAndComesBack), timeout: TIMEOUT, isMortal: true},
+      {run: by(B, oneGivesUp), timeout: TIMEOUT},
+      {run: by(A, twoCallers)},
+    ],
+    maxKeys: 1,
+    keys: [A, B],
+    deaths: 2,
+  },
+  'keys-busy-in-one-entry': {
+    threads: [{run: by(A, twice)}, {run: by(B, twice), isMortal: true}, {run: by(A, onceAsync)}],
+    maxKeys: 1,
+    keys: [A, B],
+    blocks: 1,
     deaths: 1,
   },
 };

@@ -8,9 +8,10 @@ export interface Timer {
   /**
    * - deadline: of a caller. Time is not the machine's matter here: it may be up at any moment.
    * - wait: something is slow or dead otherwise, so that it fires only where that is so.
+   * - retry: of a line that found no room for its key, and is called by nobody.
    * - sleep: of the scenario.
    */
-  readonly kind: 'deadline' | 'wait' | 'sleep';
+  readonly kind: 'deadline' | 'wait' | 'retry' | 'sleep';
 }
 
 export class LogicalThread implements MicrotaskQueue {
@@ -23,6 +24,8 @@ export class LogicalThread implements MicrotaskQueue {
   /** The code that it is in the middle of. */
   stack: Suspendable<void> | undefined;
   readonly tasks: Job[] = [];
+  /** How many turns its event loop has begun. */
+  turns = 0;
   readonly timers: Timer[] = [];
   readonly microtasks: Job[] = [];
   unhandled = new Set<SimulatedPromise>();

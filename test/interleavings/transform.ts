@@ -180,6 +180,9 @@ class Transformation {
 
 function callsAnything(node: ts.Node): boolean {
   if (ts.isFunctionLike(node)) return false;
+  // It calls nothing of interest, and a function that is given to `sort` may use it.
+  if (ts.isCallExpression(node) && node.expression.getText() === 'Number')
+    return node.arguments.some(callsAnything);
   if (ts.isCallExpression(node) || ts.isNewExpression(node) || ts.isAwaitExpression(node))
     return true;
   return ts.forEachChild(node, (child) => callsAnything(child) || undefined) ?? false;
