@@ -1,5 +1,5 @@
 /**
- * `npm run test:chaos -- [--seconds 60] [--seed N] [--lock ours|plain|web] [--node PATH] [--fault NAME]`
+ * `npm run test:chaos -- [--seconds 60] [--seed N] [--lock ours|keys|plain|web] [--node PATH] [--fault NAME]`
  *
  * Compiles the sources and this directory, so that workers start fast and any Node.js can run them,
  * and starts the run. With `--fault`, one of those in faults.ts is planted into the compiled lock:
