@@ -43,8 +43,8 @@ export const faults: Readonly<Record<string, readonly Edit[]>> = {
     ...edit(CALLS, '  endWaits(entry.cells, slot);', ''),
     ...edit(
       'src/shared/pollTimer.ts',
-      'startTimer(milliseconds, true, this.#onPoll)',
-      'startTimer(1e8, true, this.#onPoll)',
+      'startTimer(milliseconds, true, () => {',
+      'startTimer(1e8, true, () => {',
     ),
   ],
   'the dead are never found': edit(
