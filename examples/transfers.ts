@@ -1,6 +1,6 @@
 /**
  * The job of every example: clients move money at the same time between accounts that are kept in a
- * JSON file. Money never comes or goes, so the total must stay what it was.
+ * JSON file, or in one for each of them. Money never comes or goes, so the total must stay what it was.
  *
  * A transfer changes the file twice, and each change is a read and a write. Without a lock, what
  * others write between the two is lost.
@@ -10,11 +10,11 @@
  */
 import {randomInt, randomUUID} from 'node:crypto';
 import {existsSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
-import {mkdtemp, readFile, rename, rm, writeFile} from 'node:fs/promises';
+import {mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {setTimeout} from 'node:timers/promises';
-import type {Lock} from '@databases/lock';
+import type {Lock, LocksByKey} from '@databases/lock';
 import type {SharedLock} from '@databases/lock/shared';
 
 /** Balances by the name of the account, in cents. */
@@ -25,17 +25,29 @@ const OPENING_BALANCE = 1_000_00;
 const CLIENTS = 20;
 const TRANSFERS_PER_CLIENT = 10;
 
-/** Runs `job` on a new accounts file and prints the total before and after. */
-export async function audit(title: string, job: (file: string) => Promise<void>): Promise<boolean> {
+/** Where the accounts are, at some path. */
+interface Bank {
+  open(place: string): Promise<void>;
+  total(place: string): Promise<number>;
+}
+
+const oneFile: Bank = {open: openAccounts, total};
+
+/** Runs `job` on new accounts, in one file unless said, and prints the total before and after. */
+export async function audit(
+  title: string,
+  job: (place: string) => Promise<void>,
+  bank = oneFile,
+): Promise<boolean> {
   const directory = await mkdtemp(path.join(tmpdir(), 'accounts-'));
   try {
-    const file = path.join(directory, 'accounts.json');
-    await openAccounts(file);
-    const before = await total(file);
+    const place = path.join(directory, 'accounts');
+    await bank.open(place);
+    const before = await bank.total(place);
     const start = performance.now();
-    await job(file);
+    await job(place);
     const milliseconds = Math.round(performance.now() - start);
-    const after = await total(file);
+    const after = await bank.total(place);
     console.log(`${title} (${milliseconds} ms)`);
     console.log(`  total before: ${money(before)}`);
     console.log(`  total after:  ${money(after)}`);
@@ -46,13 +58,60 @@ export async function audit(title: string, job: (file: string) => Promise<void>)
   }
 }
 
-export async function openAccounts(file: string): Promise<void> {
-  const names = Array.from({length: ACCOUNTS}, (_, i) => `account ${i + 1}`);
-  await write(file, Object.fromEntries(names.map((name) => [name, OPENING_BALANCE])));
+async function openAccounts(file: string): Promise<void> {
+  await write(file, newAccounts());
 }
 
-export async function total(file: string): Promise<number> {
+function newAccounts(): Accounts {
+  const names = Array.from({length: ACCOUNTS}, (_, i) => `account ${i + 1}`);
+  return Object.fromEntries(names.map((name) => [name, OPENING_BALANCE]));
+}
+
+async function total(file: string): Promise<number> {
   return Object.values(await read(file)).reduce((sum, balance) => sum + balance, 0);
+}
+
+/** The same accounts, each in a file of its own, in one directory. */
+export const manyFiles: Bank = {
+  async open(directory) {
+    await mkdir(directory);
+    for (const [name, balance] of Object.entries(newAccounts())) {
+      await write(path.join(directory, `${name}.json`), {[name]: balance});
+    }
+  },
+  async total(directory) {
+    const totals = (await list(directory)).map(total);
+    return (await Promise.all(totals)).reduce((sum, each) => sum + each, 0);
+  },
+};
+
+async function list(directory: string): Promise<string[]> {
+  const names = await readdir(directory);
+  // Others may be writing, to temporary files.
+  return names.filter((name) => name.endsWith('.json')).map((name) => path.join(directory, name));
+}
+
+/**
+ * Many clients at once, each making one transfer after the other between two files; every transfer
+ * under the locks of both, if given.
+ */
+export async function transfersBetweenFiles(
+  directory: string,
+  locks?: LocksByKey<string>,
+): Promise<void> {
+  const files = await list(directory);
+  const anyone = () => files[randomInt(files.length)] as string;
+
+  await clients(async () => {
+    const [from, to, amount] = [anyone(), anyone(), randomInt(1, 100_00)];
+    if (locks === undefined) await transferBetweenFiles(from, to, amount);
+    else await locks.withLocks([from, to], transferBetweenFiles, from, to, amount);
+  });
+}
+
+async function transferBetweenFiles(from: string, to: string, amount: number): Promise<void> {
+  await change(from, path.basename(from, '.json'), -amount);
+  await change(to, path.basename(to, '.json'), amount);
 }
 
 /**
@@ -91,12 +150,17 @@ export async function transfers(file: string, lock?: Lock): Promise<void> {
   const names = Object.keys(await read(file));
   const anyone = () => names[randomInt(names.length)] as string;
 
+  await clients(async () => {
+    const [from, to, amount] = [anyone(), anyone(), randomInt(1, 100_00)];
+    if (lock === undefined) await transfer(file, from, to, amount);
+    else await lock.withLock(transfer, file, from, to, amount);
+  });
+}
+
+/** Each client makes its transfers one after the other. */
+async function clients(makeTransfer: () => Promise<void>): Promise<void> {
   const client = async () => {
-    for (let i = 0; i < TRANSFERS_PER_CLIENT; i++) {
-      const [from, to, amount] = [anyone(), anyone(), randomInt(1, 100_00)];
-      if (lock === undefined) await transfer(file, from, to, amount);
-      else await lock.withLock(transfer, file, from, to, amount);
-    }
+    for (let i = 0; i < TRANSFERS_PER_CLIENT; i++) await makeTransfer();
   };
   await Promise.all(Array.from({length: CLIENTS}, client));
 }

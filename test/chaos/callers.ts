@@ -1,7 +1,8 @@
 /** What every thread of a run does with the lock: callers with all kinds of timeouts and work. */
 import {threadId} from 'node:worker_threads';
-import {attach, isTimeout, type LockSource, type TestedLock} from './locks.js';
+import {attach, type LockSource} from './locks.js';
 import {CALLERS, type End, type Marks, type Moment} from './marks.js';
+import {isTimeout, type Player, type Section, type TestedLock} from './tested.js';
 
 const SHORT_MILLISECONDS = 50;
 const LONG_MILLISECONDS = 5000;
@@ -17,7 +18,7 @@ export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** The uncaught error of a thread that was to end by one. */
 export const ORDERED = 'as ordered';
 
-export class Callers {
+export class Callers implements Player {
   readonly #marks: Marks;
   readonly #source: LockSource;
   readonly #random: () => number;
@@ -40,8 +41,7 @@ export class Callers {
   }
 
   attach(timeout: number | undefined): TestedLock {
-    const random = this.#random;
-    return attach(this.#source, timeout, (through, dead) => this.#told(through, dead), random);
+    return attach(this.#source, timeout, this, this.#random);
   }
 
   /** Ask again and again until the run stops. */
@@ -66,15 +66,17 @@ export class Callers {
   }
 
   /** One call, which ends with the lock or with a timeout. */
-  async ask(
-    caller: number,
-    lock: TestedLock,
-    work: () => PromiseLike<void> | undefined,
-  ): Promise<void> {
+  async ask(caller: number, lock: TestedLock, work: Section): Promise<void> {
     const marks = this.#marks;
     let timedOut = false;
     // Right after the call: who has not asked yet is not killed.
-    const call = lock.withLock(() => this.#section(lock, work));
+    const call = lock.withLock(() =>
+      this.#section(
+        () => marks.enter(lock),
+        work,
+        () => marks.leave(),
+      ),
+    );
     marks.asks(caller);
     try {
       await call;
@@ -89,21 +91,31 @@ export class Callers {
     if (timedOut) await pause(this.#random() * 5);
   }
 
-  #section(lock: TestedLock, work: () => PromiseLike<void> | undefined): Promise<void> | undefined {
+  inCrowd(numbers: readonly number[], section?: Section): Promise<void> | undefined {
     const marks = this.#marks;
-    const atOnce = this.#obey('admitted');
-    if (atOnce !== undefined) return atOnce;
-    marks.enter(lock);
-    const inside = this.#obey('inside');
-    if (inside !== undefined) return inside;
-    const done = work();
-    if (done !== undefined) return Promise.resolve(done).then(() => this.#leave());
-    return this.#leave();
+    return this.#section(
+      () => marks.enterCrowd(numbers),
+      section ?? (() => this.#work()),
+      () => marks.leaveCrowd(numbers),
+    );
   }
 
-  #leave(): Promise<void> | undefined {
-    this.#marks.leave();
-    return this.#obey('leaving');
+  leftInCrowd(): number | undefined {
+    return this.#marks.leftInCrowd(this.#random());
+  }
+
+  #section(enter: () => void, work: Section, leave: () => void): Promise<void> | undefined {
+    const atOnce = this.#obey('admitted');
+    if (atOnce !== undefined) return atOnce;
+    enter();
+    const inside = this.#obey('inside');
+    if (inside !== undefined) return inside;
+    const leaving = () => {
+      leave();
+      return this.#obey('leaving');
+    };
+    const done = work();
+    return done === undefined ? leaving() : Promise.resolve(done).then(leaving);
   }
 
   #work(): Promise<void> | undefined {
@@ -121,8 +133,17 @@ export class Callers {
     return kind < 0.8 ? turn() : pause(this.#random() * 10);
   }
 
-  #told(through: TestedLock, dead: number): void {
+  told(through: TestedLock | undefined, dead: number): void {
     this.#marks.told(dead, through);
+    this.#obeyInCallback();
+  }
+
+  toldInCrowd(number: number, dead: number): void {
+    this.#marks.toldInCrowd(number, dead);
+    this.#obeyInCallback();
+  }
+
+  #obeyInCallback(): void {
     const end = this.#marks.orderAt('told');
     if (end !== undefined) void this.end(end, true);
   }

@@ -6,6 +6,8 @@ const WAITERS = 'src/shared/memory/waiters.ts';
 const CALLS = 'src/shared/memory/calls.ts';
 const DEATHS = 'src/shared/memory/deaths.ts';
 const INHERITANCE = 'src/shared/memory/inheritance.ts';
+const KEY_INDEX = 'src/shared/memory/keyIndex.ts';
+const CONTENDER = 'src/shared/contender.ts';
 const LIVENESS = 'src/shared/liveness.ts';
 
 export const faults: Readonly<Record<string, readonly Edit[]>> = {
@@ -41,13 +43,31 @@ export const faults: Readonly<Record<string, readonly Edit[]>> = {
     ...edit(CALLS, '  endWaits(entry.cells, slot);', ''),
     ...edit(
       'src/shared/pollTimer.ts',
-      'startTimer(milliseconds, true, this.#onPoll)',
-      'startTimer(1e8, true, this.#onPoll)',
+      'startTimer(milliseconds, true, () => {',
+      'startTimer(1e8, true, () => {',
     ),
   ],
   'the dead are never found': edit(
     LIVENESS,
     'if (thread.hasDied) return true;',
     'if (thread.threadId > 0) return false;',
+  ),
+
+  // Those of locks by key, which are found with `--lock keys`.
+
+  'nobody looks whose the entry is by now': edit(
+    CONTENDER,
+    'return this.#place !== undefined && !isInPlace(this.#place);',
+    'return false;',
+  ),
+  'an entry is taken from a key that somebody holds': edit(
+    KEY_INDEX,
+    'if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;',
+    'if (hasWaiters(word) || isAbandoned(word)) return undefined;',
+  ),
+  'what dead threads held is taken first': edit(
+    KEY_INDEX,
+    '    ownAmongUsed(cells, slot, ownIfIdle) ??\n',
+    '',
   ),
 };

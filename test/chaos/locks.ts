@@ -1,9 +1,14 @@
 /** The locks that a run may be about, behind one interface. */
 import * as workerThreads from 'node:worker_threads';
-import {createLock, type LockGuard, type SharedLock} from '../../src/shared/index.js';
+import {createLock, createLocksByKey} from '../../src/shared/index.js';
+import {MAX_KEYS, attachToKeys} from './crowd.js';
+import {timeoutError, useLock, type Player, type TestedLock} from './tested.js';
 
-export const LOCKS = ['ours', 'plain', 'web'] as const;
+/** `keys` is the lock of one key, among others. */
+export const LOCKS = ['ours', 'keys', 'plain', 'web'] as const;
 export type LockName = (typeof LOCKS)[number];
+
+export const isOurs = (name: LockName) => name === 'ours' || name === 'keys';
 
 /** What a thread hands to another: `buffer` of ours, or of the plain one; the web's needs none. */
 export interface LockSource {
@@ -11,89 +16,30 @@ export interface LockSource {
   readonly buffer: SharedArrayBuffer;
 }
 
-export interface TestedLock {
-  /**
-   * Runs `section` with the lock. After too long a wait, rejects with an error that `isTimeout`
-   * knows.
-   */
-  withLock(section: () => PromiseLike<void> | undefined): Promise<void>;
-}
-
-export const isTimeout = (error: unknown) =>
-  (error as {code?: unknown} | undefined)?.code === 'ERR_LOCK_TIMEOUT';
-
-const LATEST_ABORT_MILLISECONDS = 500;
-
-const timeoutError = () => Object.assign(new Error('Timed out'), {code: 'ERR_LOCK_TIMEOUT'});
-
 export function createSource(name: LockName): LockSource {
-  return {name, buffer: name === 'ours' ? createLock().buffer : new SharedArrayBuffer(4)};
+  if (name === 'ours') return {name, buffer: createLock().buffer};
+  if (name === 'keys') return {name, buffer: createLocksByKey({maxKeys: MAX_KEYS}).buffer};
+  return {name, buffer: new SharedArrayBuffer(4)};
 }
 
-/**
- * @param onAbandoned is told the lock object and the dead thread, by our lock alone
- * @param random decides how our lock is used
- */
+/** @param random decides how our lock is used */
 export function attach(
   {name, buffer}: LockSource,
   timeoutMilliseconds: number | undefined,
-  onAbandoned: (through: TestedLock, threadId: number) => void,
+  player: Player,
   random: () => number,
 ): TestedLock {
   if (name === 'plain') return plainLock(buffer, timeoutMilliseconds);
   if (name === 'web') return webLock(timeoutMilliseconds);
+  if (name === 'keys') return attachToKeys(buffer, timeoutMilliseconds, player, random);
   const lock = createLock(timeoutMilliseconds, {
     buffer,
-    onAbandoned: (info) => onAbandoned(tested, info.threadId),
+    onAbandoned: ({threadId}) => player.told(tested, threadId),
   });
   const tested: TestedLock = {
-    async withLock(section) {
-      const way = random();
-      if (way < 0.15 && !workerThreads.isMainThread) {
-        using _guard = acquireBlocking(lock);
-        return await section();
-      }
-      if (way < 0.5) return lock.withLock(async () => section());
-      if (way < 0.7) {
-        await lock.acquireLock();
-        try {
-          await section();
-        } finally {
-          lock.releaseLock();
-        }
-      } else {
-        using _guard = await acquire(lock, random() * LATEST_ABORT_MILLISECONDS);
-        await section();
-      }
-    },
+    withLock: (section) => useLock(lock, random, section),
   };
   return tested;
-}
-
-/** Gives up like a timeout where this thread has the lock, and could wait for ever. */
-function acquireBlocking(lock: SharedLock): LockGuard {
-  try {
-    return lock.acquireSync();
-  } catch (error) {
-    const isDeadlock = (error as {code?: unknown}).code === 'ERR_LOCK_DEADLOCK';
-    throw isDeadlock ? timeoutError() : error;
-  }
-}
-
-/** Gives up like a timeout: at once in a few cases, and otherwise by a signal some time later. */
-async function acquire(lock: SharedLock, milliseconds: number): Promise<LockGuard> {
-  if (milliseconds < LATEST_ABORT_MILLISECONDS / 10) {
-    const guard = lock.tryAcquire();
-    if (guard === undefined) throw timeoutError();
-    return guard;
-  }
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(timeoutError()), milliseconds);
-  try {
-    return await lock.acquire({signal: controller.signal});
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** The usual mutex over `compareExchange`, `waitAsync` and `notify`. */
@@ -166,62 +112,4 @@ export function repair({name, buffer}: LockSource): void {
       ?.request('chaos', {steal: true}, () => undefined)
       .catch(() => undefined);
   }
-}
-
-// Our lock's memory, by the layout and the constants in src/shared/memory.
-
-const FIRST_SLOT = 16;
-const SLOT_CELLS = 7;
-const SLOTS = 128;
-const ENTRY = 912;
-const STATES = ['FREE_SLOT', 'IN_USE', 'DIED', 'PREPARING'];
-
-function slots(cells: Int32Array) {
-  return Array.from({length: SLOTS}, (_, slot) => {
-    const [thread = 0, calls = 0, , , ...tokens] = cells.subarray(FIRST_SLOT + slot * SLOT_CELLS);
-    return {
-      slot,
-      threadId: thread >> 2,
-      state: STATES[thread & 3] ?? '',
-      calls,
-      isWaiting: hasBit(cells, ENTRY + 1, 32, slot),
-      isUntold: hasBit(cells, ENTRY + 5, 26, slot),
-      tokens: tokens.slice(0, 3),
-    };
-  });
-}
-
-/** Whether the bit of a slot is set in cells that have so many of them each. */
-function hasBit(cells: Int32Array, first: number, bits: number, slot: number): boolean {
-  return ((cells[first + Math.floor(slot / bits)] ?? 0) & (1 << (slot % bits))) !== 0;
-}
-
-/** The lock's word in words, and the slots that have to do with it or with one of `threads`. */
-export function describe({name, buffer}: LockSource, threads: readonly number[] = []): string {
-  const cells = new Int32Array(buffer);
-  if (name !== 'ours') return `word ${cells[0] ?? 0}`;
-  const word = cells[ENTRY] ?? 0;
-  const owner = (word & 0xff) - 1;
-  const state = owner < 0 ? 'free' : `${word & 0x100 ? 'reserved for' : 'held by'} slot ${owner}`;
-  const flags = `${word & 0x200 ? ', WAITERS' : ''}${word & 0x400 ? ', ABANDONED' : ''}`;
-  const lines = [`word: ${state}${flags}, turn ${word >> 11}`];
-  for (const {slot, threadId, state: of, calls, isWaiting, isUntold, tokens} of slots(cells)) {
-    if (!isWaiting && !isUntold && slot !== owner && !threads.includes(threadId)) continue;
-    const shown = tokens.map((token) => (token > 0 ? 'armed' : token === 0 ? 'spent' : token));
-    lines.push(
-      `slot ${slot}: thread ${threadId} ${of}${isWaiting ? ', waits' : ''}${calls === 0 ? '' : ', called'}${isUntold ? ', untold' : ''}, tokens ${shown.join(' ')}`,
-    );
-  }
-  return lines.join('\n');
-}
-
-/** What is wrong with the lock's memory when nobody uses it any more. */
-export function unrest({name, buffer}: LockSource): string | undefined {
-  if (name !== 'ours') return undefined;
-  const cells = new Int32Array(buffer);
-  const word = cells[ENTRY] ?? 0;
-  if ((word & 0xff) !== 0) return 'the lock is not free';
-  if ((word & 0x400) !== 0) return 'somebody is still to be told of a death';
-  const untold = slots(cells).find(({isUntold}) => isUntold);
-  return untold && `nobody was told of the death of thread ${untold.threadId}`;
 }

@@ -38,12 +38,20 @@ export const WRONGS = [
   'onAbandoned names a living thread',
   'onAbandoned reports a thread that was reported before',
   'onAbandoned was called through another object than the one whose caller entered',
+  'overlap in the crowd: a living thread is still inside',
+  'overlap in the crowd: another has entered before the section ended',
+  'in the crowd, a mark was left by a dead thread, and nobody was told',
+  'in the crowd, onAbandoned names a living thread',
+  'in the crowd, onAbandoned was called while a living thread was inside',
   'a caller got an unexpected error',
   'a thread ended by itself',
 ] as const;
 export type Wrong = (typeof WRONGS)[number];
 
 export const CALLERS = 8;
+
+/** How many keys the crowd has, which are numbered. */
+export const CROWD = 1000;
 
 const START = 0; // milliseconds on the clock of the machine
 const INSIDE = 1; // the thread, counted from 1
@@ -59,8 +67,12 @@ const TIMEOUTS = 10;
 const ACQUIRED_AT = 11;
 const LONGEST_WAIT = 12;
 const MARKS_LEFT = 13;
+const CROWD_ACQUISITIONS = 14;
+const CROWD_INHERITED = 15;
+const CROWD_NOT_TOLD = 16;
 const TASKS = 32; // for each task in flight, the thread that runs it, counted from 1
-const HEADER_CELLS = 64;
+const CROWD_INSIDE = 64; // for each key of the crowd, the thread, counted from 1
+const HEADER_CELLS = CROWD_INSIDE + CROWD;
 
 // A thread. Ids are never used twice in a process.
 const END = 0; // index in ENDS
@@ -152,14 +164,17 @@ export class Marks {
     this.wrong('overlap: another has entered before the section ended', found);
   }
 
-  /** What `onAbandoned` of the object `through` calls. */
+  /**
+   * What `onAbandoned` of the object `through` calls; `undefined` if its caller may not enter after
+   * all.
+   */
   told(dead: number, through: unknown): void {
     this.beat();
     if (!this.isEnding(dead)) this.wrong('onAbandoned names a living thread', dead);
+    this.#noteBeats(dead);
     const earlier = Atomics.exchange(this.#cells, cellOf(TOLD_TO, dead), threadId + 1) - 1;
     if (earlier < 0) {
       this.#set(TOLD_AT, this.now(), dead);
-      this.#set(TOLD_BEATS, this.#get(BEATS, dead) + 1, dead);
     } else {
       this.#count(RETOLD);
       // Only an heir that died while it was being told is followed by another.
@@ -167,6 +182,7 @@ export class Marks {
         this.wrong('onAbandoned reports a thread that was reported before', dead);
       }
     }
+    if (through === undefined) return;
     this.#told ??= {through, ids: []};
     this.#told.ids.push(dead);
     if (this.#told.through !== through) {
@@ -174,6 +190,67 @@ export class Marks {
         'onAbandoned was called through another object than the one whose caller entered';
       this.wrong(wrong, dead);
     }
+  }
+
+  /** From the first report of its death on, a thread must do nothing more. */
+  #noteBeats(dead: number): void {
+    const beats = this.#get(BEATS, dead) + 1;
+    Atomics.compareExchange(this.#cells, cellOf(TOLD_BEATS, dead), 0, beats);
+  }
+
+  // The crowd
+
+  enterCrowd(numbers: readonly number[]): void {
+    this.beat();
+    for (const number of numbers) {
+      this.#count(CROWD_ACQUISITIONS);
+      const before = Atomics.exchange(this.#cells, CROWD_INSIDE + number, threadId + 1) - 1;
+      if (before < 0) continue;
+      if (before === threadId || !this.isEnding(before)) {
+        this.#count(OVERLAPS);
+        this.wrong('overlap in the crowd: a living thread is still inside', before);
+      } else {
+        this.#count(CROWD_NOT_TOLD);
+        const wrong = 'in the crowd, a mark was left by a dead thread, and nobody was told';
+        this.wrong(wrong, before);
+      }
+    }
+  }
+
+  leaveCrowd(numbers: readonly number[]): void {
+    this.beat();
+    for (const number of numbers) {
+      const cell = CROWD_INSIDE + number;
+      const found = Atomics.compareExchange(this.#cells, cell, threadId + 1, 0) - 1;
+      if (found === threadId) continue;
+      if (this.isEnding(threadId)) this.#count(OVERLAPS);
+      this.wrong('overlap in the crowd: another has entered before the section ended', found);
+    }
+  }
+
+  /** What `onAbandoned` calls for a key of the crowd. */
+  toldInCrowd(number: number, dead: number): void {
+    this.beat();
+    if (!this.isEnding(dead)) this.wrong('in the crowd, onAbandoned names a living thread', dead);
+    this.#noteBeats(dead);
+    const cell = CROWD_INSIDE + number;
+    const found = Atomics.compareExchange(this.#cells, cell, dead + 1, 0) - 1;
+    if (found === dead) this.#count(CROWD_INHERITED);
+    // Another may have died there before, and be told of next.
+    else if (found >= 0 && !this.isEnding(found)) {
+      const wrong = 'in the crowd, onAbandoned was called while a living thread was inside';
+      this.wrong(wrong, found);
+    }
+  }
+
+  /** A key of the crowd that an ended thread has left; looks for it from `from` on, 0 to 1. */
+  leftInCrowd(from = 0): number | undefined {
+    for (let n = 0; n < CROWD; n++) {
+      const number = (Math.floor(from * CROWD) + n) % CROWD;
+      const thread = this.#get(CROWD_INSIDE + number) - 1;
+      if (thread >= 0 && this.#get(ENDED_AT, thread) !== 0) return number;
+    }
+    return undefined;
   }
 
   // This thread
@@ -347,6 +424,9 @@ export class Marks {
       notTold: this.#get(NOT_TOLD),
       retold: this.#get(RETOLD),
       longestWait: this.#get(LONGEST_WAIT),
+      crowdAcquisitions: this.#get(CROWD_ACQUISITIONS),
+      crowdInherited: this.#get(CROWD_INHERITED),
+      crowdNotTold: this.#get(CROWD_NOT_TOLD),
     };
   }
 

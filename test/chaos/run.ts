@@ -6,8 +6,10 @@ import {Worker, threadId} from 'node:worker_threads';
 import {Piscina} from 'piscina';
 import {randomNumbers} from '../support/random.js';
 import {Callers, ORDERED, pause, turn} from './callers.js';
-import {createSource, describe, isAvailable, repair, unrest, type LockName} from './locks.js';
+import {MAX_KEYS, askForAll} from './crowd.js';
+import {createSource, isAvailable, isOurs, repair, type LockName} from './locks.js';
 import {CALLERS, DOING, Marks, type End, type Moment} from './marks.js';
+import {countHeld, describe, unrest} from './memory.js';
 import type {Task} from './task.js';
 import type {Data} from './worker.js';
 
@@ -21,7 +23,7 @@ const RESOURCE_LIMITS = {maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4
 /**
  * How long callers may wait without any entering. Heirs die, too, so an inheritance may take long.
  */
-const STANDSTILL_MILLISECONDS = {ours: 20_000, plain: 2000, web: 2000};
+const STANDSTILL_MILLISECONDS = {ours: 20_000, keys: 20_000, plain: 2000, web: 2000};
 /** How long the last callers have after the run. */
 const STUCK_MILLISECONDS = 30_000;
 /** How long a worker has to meet the moment that it is to end in. */
@@ -59,6 +61,7 @@ const ended = new Map<number, () => void>();
 const living = new Set<number>();
 let stranded = 0;
 let longestStandstill = 0;
+let mostHeld = 0;
 let isKilling = true;
 
 // Every worker, also Piscina's.
@@ -220,12 +223,13 @@ async function watch(): Promise<void> {
   for (;;) {
     await pause(20);
     marks.beat();
-    if (name === 'ours' && marks.firstWrong() !== undefined) finish();
+    if (isOurs(name) && marks.firstWrong() !== undefined) finish();
+    if (name === 'keys') mostHeld = Math.max(mostHeld, countHeld(source));
     const standstill = marks.standstill();
     if (!marks.isStopped && standstill > longestStandstill) longestStandstill = standstill;
     if (standstill > STANDSTILL_MILLISECONDS[name] && waiting().length > 0) {
       stranded++;
-      if (name === 'ours') finish(waiting().length);
+      if (isOurs(name)) finish(waiting().length);
       repair(source);
       await pause(STANDSTILL_MILLISECONDS[name] / 2);
     }
@@ -265,18 +269,24 @@ function finish(stuck = 0, hasEnded = false): never {
   const times = marks.inheritances();
   const median = times[Math.floor(times.length / 2)] ?? 0;
   const slow = times.filter((time) => time > 1000).length;
-  const isOurs = name === 'ours';
+  const ours = isOurs(name);
   console.log(
     [
       `lock           ${name}, Node.js ${process.version}, seed ${seed}, ${ran.toFixed(0)} s, ${CALLERS} callers in ${WORKERS} workers and main, a pool of ${POOL_THREADS}`,
       `acquisitions   ${f.acquisitions} (${Math.round(perSecond(f.acquisitions))} a second)`,
       `timeouts       ${f.timeouts}`,
       `kills          ${total} (${perSecond(total).toFixed(1)} a second): ${byKind}`,
-      `marks left     ${f.marksLeft} by threads that died inside${isOurs ? `, ${f.notTold} of them not reported` : ''}`,
-      ...(isOurs
+      `marks left     ${f.marksLeft} by threads that died inside${ours ? `, ${f.notTold} of them not reported` : ''}`,
+      ...(ours
         ? [
             `inherited      ${times.length} locks, ${f.retold} reports again because the heir died`,
             `inheritance    median ${median} ms, slowest ${times.at(-1) ?? 0} ms, ${slow} slower than 1 s`,
+          ]
+        : []),
+      ...(name === 'keys'
+        ? [
+            `crowd          ${f.crowdAcquisitions} acquisitions, ${f.crowdInherited} inherited, ${f.crowdNotTold} not reported`,
+            `keys           at most ${mostHeld} held at a time, of ${MAX_KEYS}`,
           ]
         : []),
       `longest        wait ${f.longestWait} ms, standstill ${longestStandstill} ms`,
@@ -290,11 +300,11 @@ function finish(stuck = 0, hasEnded = false): never {
       ? undefined
       : `${found.wrong} (thread ${found.finder} about ${found.about})`;
   // The other locks have nobody to tell.
-  const failure = isOurs ? (wrong ?? (hasEnded ? unrest(source) : undefined)) : undefined;
+  const failure = ours ? (wrong ?? (hasEnded ? unrest(source) : undefined)) : undefined;
   const isLost = f.overlaps > 0 || stranded > 0 || stuck > 0;
   if (failure !== undefined) console.log(`FAILED: ${failure}`);
   else if (isLost) console.log('FAILED: see the last three figures');
-  if (failure !== undefined || (isOurs && isLost)) console.log(state());
+  if (failure !== undefined || (ours && isLost)) console.log(state());
   process.exit(failure !== undefined || isLost ? 1 : 0);
 }
 
@@ -334,9 +344,11 @@ if (!isOver() || !isFed) {
 // A caller that a task left behind may still be in line, in a thread that stands still.
 for (const id of living) marks.beginEnd(id, 'done');
 await Promise.all([pool.destroy(), ...others.map(({worker}) => worker.terminate())]);
-if (name === 'ours') {
+if (isOurs(name)) {
   // Whoever asks last finds what the others left.
-  const last = callers.ask(0, callers.attach(undefined), () => undefined);
+  const last = callers
+    .ask(0, callers.attach(undefined), () => undefined)
+    .then(() => (name === 'keys' ? askForAll(source.buffer, callers) : undefined));
   const isServed = await Promise.race([
     last.then(() => true),
     wait(STUCK_MILLISECONDS, false, {ref: false}),

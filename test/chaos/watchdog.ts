@@ -1,8 +1,9 @@
 /** Ends the process if its main thread, which watches everything else, stands still. */
 import {writeSync} from 'node:fs';
 import {workerData} from 'node:worker_threads';
-import {describe, type LockSource} from './locks.js';
+import type {LockSource} from './locks.js';
 import {Marks} from './marks.js';
+import {describe} from './memory.js';
 
 /** Far longer than main is blocked on purpose. */
 const PATIENCE_MILLISECONDS = 20_000;

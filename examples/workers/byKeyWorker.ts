@@ -1,0 +1,18 @@
+import {workerData} from 'node:worker_threads';
+import {createLocksByKey} from '@databases/lock/shared';
+import {transfersBetweenFiles} from '../transfers.js';
+
+export interface Data {
+  directory: string;
+  /** Of the locks, unless the worker goes without. */
+  buffer?: SharedArrayBuffer;
+}
+
+const {directory, buffer} = workerData as Data;
+
+if (buffer === undefined) {
+  await transfersBetweenFiles(directory);
+} else {
+  const locks = createLocksByKey<string>({timeoutMilliseconds: 30_000, buffer});
+  await transfersBetweenFiles(directory, locks);
+}
