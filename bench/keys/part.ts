@@ -23,7 +23,7 @@ const LIMIT_MILLISECONDS = 120_000;
 export async function measureKeys(quick: boolean): Promise<Cell[]> {
   return [
     ...(await measureUncontended(quick)),
-    ...(await measureRows('keys', contendedRows(quick), quick ? 1 : 5)),
+    ...(await measureRows('keys', contendedRows(quick), quick ? 1 : 3)),
     ...(await measureRows('keys', limitRows(quick), 1)),
   ];
 }
