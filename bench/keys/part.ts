@@ -14,9 +14,11 @@ import {uncontended, UNCONTENDED_USES, WORKS} from '../threads/rows.js';
 import type {Question} from './child.js';
 import {CALLERS, COUNTS, KEYS, keyedRow, limitRow, SINGLE, THREADS} from './rows.js';
 
-/** Each thread makes a line for each key first, and the heap grows to its size. */
-const WARM_UP_OF_MANY_MILLISECONDS = 2500;
-const MANY = 1000;
+/**
+ * Each thread makes a line for each key first, and the heap grows to its size. Where that takes part
+ * of the measurement, ten thousand keys come out several times too slow, and a few are slow, too.
+ */
+const WARM_UP_MILLISECONDS = 2500;
 
 const LIMIT_MILLISECONDS = 120_000;
 
@@ -45,15 +47,14 @@ async function measureUncontended(quick: boolean): Promise<Cell[]> {
 const contendedRows = (quick: boolean) =>
   WORKS.flatMap((work) =>
     KEYS.filter((keys) => !quick || keys > 1).map((keys): Row => {
-      const warmUp = keys > MANY ? WARM_UP_OF_MANY_MILLISECONDS : 0;
       const question = {threads: THREADS, callers: CALLERS, work};
       const byKey = (keys === 1 ? [OURS] : KEY_LOCKS).map((lock) => ({
         lock,
-        measure: () => measureContended(quick, {...question, lock, keys}, warmUp),
+        measure: () => measureContended(quick, {...question, lock, keys}, WARM_UP_MILLISECONDS),
       }));
       const single = {
         lock: SINGLE,
-        measure: () => measureContended(quick, {...question, lock: OURS}),
+        measure: () => measureContended(quick, {...question, lock: OURS}, WARM_UP_MILLISECONDS),
       };
       return {name: keyedRow(keys, work), contestants: keys === 1 ? [...byKey, single] : byKey};
     }),
