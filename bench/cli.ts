@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--only one-thread|threads|growth] [--quick] [--json FILE] [--node PATH]`
+ * `npm run bench -- [--only one-thread|threads|keys|blocking|growth] [--quick] [--json FILE] [--node PATH]`
  *
  * Builds the package and measures what was built, beside its peers, with the Node.js at PATH: see
  * suite.ts.

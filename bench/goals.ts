@@ -2,7 +2,25 @@
  * The goals: what the locks of this package have to reach, each against others in the same row of
  * the same run.
  */
-import {BARE_QUEUE, NO_LOCK, PEERS, SHARED, VERSION_2} from './oneThread/peers.js';
+import {
+  BLOCKING_USES,
+  blockingContended,
+  blockingUncontended,
+  MIXED,
+  THREADS as BLOCKING_THREADS,
+  WORKS as BLOCKING_WORKS,
+} from './blocking/rows.js';
+import {
+  AT_ONCE,
+  COUNTS,
+  KEYS as KEY_COUNTS,
+  keyedRow,
+  LEFT,
+  limitRow,
+  OVER_TIME,
+  SINGLE,
+} from './keys/rows.js';
+import {BARE_QUEUE, NO_LOCK, PEERS, SHARED, SHARED_BY_KEY, VERSION_2} from './oneThread/peers.js';
 import {
   FEW,
   has,
@@ -17,7 +35,7 @@ import {
 } from './oneThread/rows.js';
 import {OURS, PartReader, type Report} from './support/report.js';
 import {ratio} from './support/table.js';
-import {PLAIN, WEB_LOCKS} from './threads/locks.js';
+import {FUTEX, PLAIN, SERVER, STRIPED, WEB_LOCKS} from './threads/locks.js';
 import type {Work} from './threads/phases.js';
 import {CALLERS, contended, THREADS, uncontended, UNCONTENDED_USES, WORKS} from './threads/rows.js';
 import {KINDS, sizeRow, THREADS as GROWTH_THREADS, threadsRow} from './growth/rows.js';
@@ -35,6 +53,8 @@ export const goals = (report: Report): Goal[] => [
   ...failures(report),
   ...oneThreadGoals(new PartReader(report, 'one-thread')),
   ...threadsGoals(new PartReader(report, 'threads')),
+  ...keysGoals(new PartReader(report, 'keys')),
+  ...blockingGoals(new PartReader(report, 'blocking')),
   ...growthGoals(new PartReader(report, 'growth')),
 ];
 
@@ -44,7 +64,7 @@ export const goals = (report: Report): Goal[] => [
  */
 const failures = ({cells}: Report): Goal[] =>
   cells
-    .filter(({lock}) => lock === OURS || lock === SHARED)
+    .filter(({lock}) => [OURS, SHARED, SHARED_BY_KEY].includes(lock))
     .map(({row, lock, rounds}) => ({
       row,
       of: `rounds in which ${lock} crashed or hung`,
@@ -159,6 +179,106 @@ function threadsGoals(part: PartReader): Goal[] {
       },
       {row, of: 'overlaps', atMost: 0, figure: part.highest(row, OURS, 'overlaps')},
     ]),
+  ];
+}
+
+/** By key, against others: at least so many times the operations. */
+const KEYS_GOALS: readonly [keys: number, lock: string, number][] = [
+  [1, SINGLE, 0.9],
+  [16, STRIPED, 2],
+  [16, SERVER, 25],
+  [16, WEB_LOCKS, 25],
+  [10_000, STRIPED, 1],
+  [10_000, WEB_LOCKS, 7],
+];
+
+function keysGoals(part: PartReader): Goal[] {
+  const against = (row: string, lock: string, name: string) =>
+    ratio(part.figure(row, OURS, name), part.figure(row, lock, name));
+  const limit = (of: keyof typeof COUNTS, name: string) => ({
+    row: limitRow(COUNTS[of], of),
+    figure: part.highest(limitRow(COUNTS[of], of), OURS, name),
+  });
+  return [
+    ...UNCONTENDED_USES.map((use) => ({
+      row: uncontended(use),
+      of: 'times the time of a single shared lock for a key',
+      atMost: 1.5,
+      figure: ratio(
+        part.figure(uncontended(use), SHARED_BY_KEY, 'nanoseconds'),
+        part.figure(uncontended(use), SHARED, 'nanoseconds'),
+      ),
+    })),
+    ...WORKS.flatMap((work) => [
+      ...KEYS_GOALS.map(([keys, lock, atLeast]) => ({
+        row: keyedRow(keys, work),
+        of: `times the operations of ${lock}`,
+        atLeast,
+        figure: against(keyedRow(keys, work), lock, 'operationsPerSecond'),
+      })),
+      {
+        row: keyedRow(16, work),
+        of: `times the longest wait of ${STRIPED}`,
+        atMost: 1 / 3,
+        figure: against(keyedRow(16, work), STRIPED, 'longestMilliseconds'),
+      },
+      ...KEY_COUNTS.map((keys) => ({
+        row: keyedRow(keys, work),
+        of: 'overlaps',
+        atMost: 0,
+        figure: part.highest(keyedRow(keys, work), OURS, 'overlaps'),
+      })),
+    ]),
+    {...limit(OVER_TIME, 'heapMegabytes'), of: 'MB by which the heap grows', atMost: 1},
+    {...limit(OVER_TIME, 'processMegabytes'), of: 'MB by which the process grows', atMost: 20},
+    {...limit(AT_ONCE, 'held'), of: 'keys held', atLeast: COUNTS[AT_ONCE]},
+    {...limit(LEFT, 'told'), of: 'keys inherited', atLeast: COUNTS[LEFT]},
+    {...limit(LEFT, 'milliseconds'), of: 'ms until the last is inherited', atMost: 2000},
+  ];
+}
+
+function blockingGoals(part: PartReader): Goal[] {
+  const against = (row: string, name: string) =>
+    ratio(part.figure(row, OURS, name), part.figure(row, FUTEX, name));
+  const rows = BLOCKING_WORKS.flatMap((work) =>
+    BLOCKING_THREADS.map((threads) => blockingContended(threads, work)),
+  );
+  return [
+    ...BLOCKING_USES.map((use) => ({
+      row: blockingUncontended(use),
+      of: `times the time of ${FUTEX}, with a guard`,
+      atMost: 1.2,
+      figure: ratio(
+        part.figure(blockingUncontended(use), OURS, 'nanoseconds'),
+        part.figure(blockingUncontended('acquireSync'), FUTEX, 'nanoseconds'),
+      ),
+    })),
+    ...rows.flatMap((row) => [
+      {
+        row,
+        of: `times the operations of ${FUTEX}`,
+        atLeast: 1,
+        figure: against(row, 'operationsPerSecond'),
+      },
+      {
+        row,
+        of: `times the longest wait of ${FUTEX}`,
+        atMost: 1 / 10,
+        figure: against(row, 'longestMilliseconds'),
+      },
+    ]),
+    {
+      row: MIXED,
+      of: 'of its fair share for the side with the least',
+      atLeast: 0.5,
+      figure: part.figure(MIXED, OURS, 'smallestSide'),
+    },
+    ...[...rows, MIXED].map((row) => ({
+      row,
+      of: 'overlaps',
+      atMost: 0,
+      figure: part.highest(row, OURS, 'overlaps'),
+    })),
   ];
 }
 

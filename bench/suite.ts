@@ -1,8 +1,12 @@
 /** All benchmarks in one run: measures part by part, prints the tables, and writes the figures. */
 import {writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
+import {measureBlocking} from './blocking/part.js';
+import {blockingTables} from './blocking/tables.js';
 import {measureGrowth} from './growth/part.js';
 import {growthTables} from './growth/tables.js';
+import {measureKeys} from './keys/part.js';
+import {keysTables} from './keys/tables.js';
 import {measureOneThread} from './oneThread/part.js';
 import {oneThreadTables} from './oneThread/tables.js';
 import {describeRun, PARTS, type Cell, type Report} from './support/report.js';
@@ -13,6 +17,8 @@ import {threadsTables} from './threads/tables.js';
 const parts = {
   'one-thread': {measure: measureOneThread, tables: oneThreadTables},
   threads: {measure: measureThreads, tables: threadsTables},
+  keys: {measure: measureKeys, tables: keysTables},
+  blocking: {measure: measureBlocking, tables: blockingTables},
   growth: {measure: measureGrowth, tables: growthTables},
 };
 

@@ -8,7 +8,7 @@
 import {setImmediate as turn} from 'node:timers/promises';
 import {answer} from '../support/child.js';
 import type {Figures} from '../support/report.js';
-import {PEERS, SHARED, SHARED_PEER, type Peer, type Run} from './peers.js';
+import {PEERS, SHARED_PEERS, type Peer, type Run} from './peers.js';
 import {excludesAfterTimeout, keepsContext} from './probes.js';
 import {rowName, UNCONTENDED, type Load, type Use} from './rows.js';
 
@@ -26,7 +26,7 @@ interface TimeQuestion {
 }
 
 answer(async (question: Question): Promise<Figures> => {
-  const peer = question.lock === SHARED ? SHARED_PEER : (PEERS[question.lock] as Peer);
+  const peer = (SHARED_PEERS[question.lock] ?? PEERS[question.lock]) as Peer;
   switch (question.measure) {
     case 'time':
       return {nanoseconds: await time(peer, question)};

@@ -2,7 +2,10 @@
 import {createRequire} from 'node:module';
 import * as workerThreads from 'node:worker_threads';
 import {createLock, createLocksByKey} from '@databases/lock';
-import {createLock as createSharedLock} from '@databases/lock/shared';
+import {
+  createLock as createSharedLock,
+  createLocksByKey as createSharedLocksByKey,
+} from '@databases/lock/shared';
 import AsyncLock from 'async-lock';
 import type * as AsyncMutex from 'async-mutex';
 import {Sema} from 'async-sema';
@@ -23,6 +26,7 @@ export const BARE_QUEUE = 'bare queue';
 /** What the others are to be seen beside. */
 export const FLOORS: readonly string[] = [NO_LOCK, BARE_QUEUE];
 export const SHARED = '@databases/lock/shared';
+export const SHARED_BY_KEY = '@databases/lock/shared, by key';
 
 export type Fn = () => unknown;
 export type Run = (fn: Fn) => unknown;
@@ -186,10 +190,19 @@ export const PEERS: Readonly<Record<string, Peer>> = {
 };
 
 /** Compared with ours alone, which is for one thread and otherwise promises the same. */
-export const SHARED_PEER: Peer = {
-  withLock() {
-    const lock = createSharedLock();
-    return (fn) => lock.withLock(fn);
+export const SHARED_PEERS: Readonly<Record<string, Peer>> = {
+  [SHARED]: {
+    withLock() {
+      const lock = createSharedLock();
+      return (fn) => lock.withLock(fn);
+    },
+  },
+  /** Always the same key. */
+  [SHARED_BY_KEY]: {
+    withLock() {
+      const locks = createSharedLocksByKey<string>();
+      return (fn) => locks.withLock('key', fn);
+    },
   },
 };
 

@@ -32,14 +32,22 @@ const WARM_UP_MILLISECONDS_PER_THREAD = 200;
  */
 const MILLISECONDS = {least: 500, perThread: 250};
 
-/** In a process of its own, so that no measurement finds what another left behind. */
+/**
+ * In a process of its own, so that no measurement finds what another left behind.
+ *
+ * @param leastWarmUp for what takes longer to come to a steady state, in milliseconds
+ */
 export function measureContended(
   quick: boolean,
-  question: Pick<Measurement, 'lock' | 'threads' | 'callers' | 'work'>,
+  question: Omit<Measurement, 'milliseconds' | 'warmUpMilliseconds'>,
+  leastWarmUp = 0,
 ) {
   const {least, perThread} = MILLISECONDS;
   const milliseconds = quick ? 200 : Math.max(least, perThread * question.threads);
-  const warmUpMilliseconds = WARM_UP_MILLISECONDS_PER_THREAD * (quick ? 1 : question.threads);
+  const warmUpMilliseconds = Math.max(
+    leastWarmUp,
+    WARM_UP_MILLISECONDS_PER_THREAD * (quick ? 1 : question.threads),
+  );
   const child = new Child<Measurement>(
     new URL('./child.js', import.meta.url),
     LIMIT_MILLISECONDS + warmUpMilliseconds + milliseconds,

@@ -1,14 +1,15 @@
 /** The memory by which the threads of a measurement are led. */
 
-export type Work = 'synchronous' | 'one event-loop turn';
+export type Work = 'synchronous' | '20 µs' | 'one event-loop turn';
 
 /**
- * The cell with the phase, and the cell that counts who is inside the lock; on cache lines of their
- * own.
+ * The cell with the phase, and for each key the cell that counts who is inside its lock; all of them
+ * on cache lines of their own.
  */
 export const PHASE = 0;
-export const INSIDE = 64;
-export const CELLS = 128;
+const CACHE_LINE = 64;
+export const insideCell = (key: number) => (1 + key) * CACHE_LINE;
+export const countCells = (keys: number) => (1 + keys) * CACHE_LINE;
 
 // The phases.
 export const PREPARE = 0;

@@ -15,9 +15,8 @@ import {
   WORKS,
 } from './rows.js';
 
-const HEADER = [
-  'threads × callers',
-  'lock',
+/** What is said of each lock that threads contend for: what `figures` gives. */
+export const FIGURES = [
   'operations/s',
   'ours/it',
   'longest wait',
@@ -64,10 +63,10 @@ function contendedTable(part: PartReader, work: Work): string {
   }
   return `Across threads, work: ${work}
 
-${formatTable(HEADER, rows, 2)}`;
+${formatTable(['threads × callers', 'lock', ...FIGURES], rows, 2)}`;
 }
 
-function figures(part: PartReader, row: string, lock: string): string[] {
+export function figures(part: PartReader, row: string, lock: string): string[] {
   const figure = (name: string, of = lock) => part.figure(row, of, name);
   const failures = part.failures(row, lock);
   if (figure('operationsPerSecond') === undefined) return [failures[0] ?? ''];

@@ -10,7 +10,7 @@ import {begin, mayBeThenable, takeFunction, type AnyFunction} from '../line/call
 import {findDeadlines} from '../line/deadlines.js';
 import type {Entrance} from '../line/entrance.js';
 import {guardOf, type Guard} from '../line/guard.js';
-import type {BlockingLine} from '../line/protocol.js';
+import type {BlockingLine, LineEntrance} from '../line/protocol.js';
 import {watchTurnedAway} from '../line/watching.js';
 import type {BlockingOptions} from '../types.js';
 import {threadId} from './runtime/threads.js';
@@ -92,22 +92,37 @@ function patienceOf(
   return deadlines?.timeoutMilliseconds ?? Infinity;
 }
 
+/** The way into a line by blocking its thread. (Closures here were most of what a call allocates.) */
+class BlockingWay {
+  readonly #line: BlockingLine;
+  /** For how long at most. */
+  milliseconds = 0;
+
+  constructor(line: BlockingLine) {
+    this.#line = line;
+  }
+
+  tryAcquire(entrance: LineEntrance): number {
+    return this.#line.acquireBlocking(entrance, this.milliseconds);
+  }
+}
+
 /** @returns the number of the acquisition */
 function acquire(entrance: Entrance, milliseconds: number, lasts: boolean): number {
   const line = entrance.line as BlockingLine;
   entrance.assertOpen();
   if (entrance.unclaimed) entrance.releaseUnclaimed();
-  const within = (patience: number) =>
-    entrance.tryAcquire(lasts, undefined, {
-      tryAcquire: (asked) => line.acquireBlocking(asked, patience),
-    });
   if (line.holder !== undefined) throw deadlockError(entrance.naming());
-  let acquisition = within(0);
+  const way = new BlockingWay(line);
+  let acquisition = entrance.tryAcquire(lasts, undefined, way);
   // Another copy of this package may have the lock for this thread, in a line of its own.
   if (!acquisition && line.details()?.ownerThreadId === threadId) {
     throw deadlockError(entrance.naming());
   }
-  if (!acquisition && milliseconds > 0) acquisition = within(milliseconds);
+  if (!acquisition && milliseconds > 0) {
+    way.milliseconds = milliseconds;
+    acquisition = entrance.tryAcquire(lasts, undefined, way);
+  }
   if (!acquisition) {
     watchTurnedAway(entrance);
     throw new LockTimeoutError(milliseconds, entrance.details());

@@ -164,7 +164,7 @@ export class SharedContender implements Contender, Parked {
 
   takeBlocking(milliseconds: number): boolean {
     if (this.tryTake()) {
-      this.#stopContending();
+      if (this.isContending) this.#stopContending();
       return true;
     }
     const until = now() + milliseconds;
