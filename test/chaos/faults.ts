@@ -65,9 +65,16 @@ export const faults: Readonly<Record<string, readonly Edit[]>> = {
     'if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;',
     'if (hasWaiters(word) || isAbandoned(word)) return undefined;',
   ),
-  'what dead threads held is taken first': edit(
-    KEY_INDEX,
-    '    ownAmongUsed(cells, slot, ownIfIdle) ??\n',
-    '',
-  ),
+  'what dead threads held is taken first': [
+    ...edit(
+      KEY_INDEX,
+      'ownAmongUsed(cells, slot, ownIfIdle) ??\n    ownAmongUsed(cells, slot, ownIfLeft)',
+      'ownAmongUsed(cells, slot, ownIfLeft) ??\n    ownAmongUsed(cells, slot, ownIfIdle)',
+    ),
+    ...edit(
+      KEY_INDEX,
+      'if (isFree(word)) return takeFromKey(entry, take(entry, word, slot));\n  if (!isHeld',
+      'if (isFree(word)) return undefined;\n  if (!isHeld',
+    ),
+  ],
 };
