@@ -554,6 +554,8 @@ const blocksBesideAnotherKey = async (t: Actor) => {
   await second;
 };
 
+const waitsForTurn = async (t: Actor) => t.turn();
+
 /** Acquires the locks of several keys at once. */
 const together =
   (...keys: string[]): Part['run'] =>
@@ -1099,13 +1101,13 @@ export const scenarios: Record<string, Scenario> = {
     keys: [A, B],
   },
   'key-waits-beside-a-long-holder': {
-    threads: [{run: by(A, holdsLong)}, {run: by(B, twice)}],
+    threads: [{run: by(A, holdsLong)}, {run: inTurn(by(B, once), waitsForTurn, by(B, once))}],
     maxKeys: 1,
     keys: [A, B],
     preemptions: 2,
   },
   'key-blocks-beside-a-long-holder': {
-    threads: [{run: by(A, holdsLong)}, {run: by(B, blocksTwice)}],
+    threads: [{run: by(A, holdsLong)}, {run: inTurn(by(B, once), waitsForTurn, by(B, blocksOnce))}],
     maxKeys: 1,
     keys: [A, B],
     preemptions: 2,
