@@ -37,8 +37,8 @@ export class Checks {
     this.#scenario = scenario;
     this.#actors = actors;
     this.#layout = layout;
-    const {maxKeys, keys = [], threads} = scenario;
-    this.isTight = maxKeys !== undefined && maxKeys < keys.length + threads.length - 1;
+    const {maxKeys, keys = [], keysAtOnce = keys.length, threads} = scenario;
+    this.isTight = maxKeys !== undefined && maxKeys < keysAtOnce + threads.length - 1;
     const places = maxKeys === undefined ? [undefined] : keys;
     for (const key of places) {
       const findEntry = () =>

@@ -17,6 +17,9 @@ const COHORT_LINE = 'src/line/cohortLine.ts';
 const ENTRANCE = 'src/line/entrance.ts';
 const CALLS = 'src/line/calls.ts';
 const LIMITS = 'src/line/limits.ts';
+const KEY_INDEX = 'src/shared/memory/keyIndex.ts';
+const KEY_CONTENDER = 'src/shared/keyContender.ts';
+const LINE_LOCKS = 'src/line/lineLocks.ts';
 
 const ACCUSE_THE_SLOT =
   'markDied(cells, slot, (Atomics.load(cells, slotCell(slot, 0)) as number) >> 2);';
@@ -321,4 +324,107 @@ export const faults: Record<string, readonly Edit[]> = {
     ...edit(CONTENDER, 'if (!isHeld(left)) this.#watchHandOff(left);', ''),
     ...edit(SLOTS, 'decline(entry, slot)', 'undefined'),
   ],
+
+  // Keys
+  'inserts-without-a-look': edit(KEY_INDEX, 'if (cell === own) continue;', 'continue;'),
+  'makes-way-for-no-member': edit(
+    KEY_INDEX,
+    'const makesWay = isMember(seen) || (cell < own && isCourteous);',
+    'const makesWay = cell < own && isCourteous;',
+  ),
+  'both-go-on': edit(
+    KEY_INDEX,
+    'const makesWay = isMember(seen) || (cell < own && isCourteous);',
+    `if (!isMember(seen)) continue;
+    const makesWay = isCourteous || isMember(seen);`,
+  ),
+  'becomes-a-member-whatever-the-cell': edit(
+    KEY_INDEX,
+    "return exchange(cells, own, tentative, member) ? placeOf(entry, own, member) : 'again';",
+    `Atomics.store(cells, own, member);
+  return placeOf(entry, own, member);`,
+  ),
+  'takes-the-entry-of-another-key': edit(
+    KEY_INDEX,
+    'if (hasKey(entry, hash) && isInPlace(place)) return place;',
+    'if (isInPlace(place)) return place;',
+  ),
+  'leaves-an-entry-in-the-index': edit(
+    KEY_INDEX,
+    'if ((seen & NUMBER_MASK) === entry.number + 1) exchange(cells, cell, seen, 0);',
+    'void seen;',
+  ),
+  'looks-too-early-who-waits': [
+    ...edit(
+      KEY_INDEX,
+      `if (owned === undefined) return undefined;
+  const {cells} = entry;`,
+      `if (owned === undefined) return undefined;
+  const awaited = isAwaited(entry);
+  const {cells} = entry;`,
+    ),
+    ...edit(KEY_INDEX, 'if (!isAwaited(entry)) return entry;', 'if (!awaited) return entry;'),
+  ],
+  'keeps-an-entry-that-is-awaited': edit(
+    KEY_INDEX,
+    `if (!isAwaited(entry)) return entry;
+  leave(entry);
+`,
+    `if (!isAwaited(entry)) return entry;
+`,
+  ),
+  'takes-an-entry-for-whose-heir-it-is-kept': edit(
+    KEY_INDEX,
+    'if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;',
+    'if (!isFree(word) || hasWaiters(word)) return undefined;',
+  ),
+  'does-not-count-generations': edit(
+    KEY_INDEX,
+    'Atomics.add(cells, word + GENERATION, 1);',
+    'void [cells, word];',
+  ),
+  'does-not-look-at-its-cell': edit(KEY_INDEX, 'Atomics.load(cells, cell) === member && ', ''),
+  'waits-where-the-lock-was': edit(
+    CONTENDER,
+    `// Only now that others can see that it waits.
+    else if (this.hasMoved()) this.#move(true);
+`,
+    '',
+  ),
+  'blocks-where-the-lock-was': edit(
+    CONTENDER,
+    'if (word === undefined && this.hasMoved()) break;',
+    '',
+  ),
+  'wins-where-the-lock-was': edit(
+    CONTENDER,
+    `this.#note(word);
+    if (!this.hasMoved()) return true;`,
+    `this.#note(word);
+    if (!this.hasMoved() || SPINS > 0) return true;`,
+  ),
+  'takes-what-another-line-has': edit(
+    CONTENDER,
+    `tryTake(): boolean {
+    if (this.hasMoved()) return false;`,
+    'tryTake(): boolean {',
+  ),
+  'takes-the-bit-of-another-line': edit(
+    CONTENDER,
+    'if (parking.hasAnother(this)) return parking.leave(this);',
+    '',
+  ),
+  'does-not-wait-for-room': edit(
+    KEY_CONTENDER,
+    `if (at !== undefined) return at.contend();
+`,
+    `if (at !== undefined) return at.contend();
+    if (this.#key !== undefined) return;
+`,
+  ),
+  'acquires-keys-in-any-order': edit(
+    LINE_LOCKS,
+    'group.gatherInOrder(keyed.sort(all), find);',
+    'group.gatherInOrder(all, find);',
+  ),
 };

@@ -38,7 +38,7 @@ export const smaller = (slots: number, tokens: number): readonly Edit[] => [
   {
     file: 'src/shared/memory/layout.ts',
     find: /^export const BUCKET_CELLS = \d+;$/m,
-    replacement: 'export const BUCKET_CELLS = 4;',
+    replacement: 'export const BUCKET_CELLS = 3;',
   },
   {
     file: 'src/shared/memory/keyIndex.ts',

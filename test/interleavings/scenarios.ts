@@ -59,6 +59,8 @@ export interface Scenario {
   readonly maxKeys?: number;
   /** All keys that it uses. */
   readonly keys?: readonly string[];
+  /** How many of them are held or awaited at a time, at most; without it, all. */
+  readonly keysAtOnce?: number;
   /** How many threads die, at most. */
   readonly deaths?: number;
   /** How many are busy for long, at most. */
@@ -502,6 +504,7 @@ const keepsGuardOfBlocking = async (t: Actor) => {
 const A = 'a';
 const B = 'b';
 const C = 'c';
+const D = 'd';
 
 /** What a thread does with the lock of one key. */
 const by =
@@ -550,6 +553,8 @@ const blocksBesideAnotherKey = async (t: Actor) => {
   await first;
   await second;
 };
+
+const waitsForTurn = async (t: Actor) => t.turn();
 
 /** Acquires the locks of several keys at once. */
 const together =
@@ -1023,6 +1028,20 @@ export const scenarios: Record<string, Scenario> = {
     deaths: 1,
     preemptions: 1,
   },
+  'dead-and-others-want-its-entry': {
+    threads: [
+      {run: by(A, onceAsync), isMortal: true},
+      {
+        run: inTurn(by(A, once), by(B, once), by(C, once), by(D, once), by(A, triesAgain)),
+        timeout: TIMEOUT,
+      },
+    ],
+    maxKeys: 3,
+    keys: [A, B, C, D],
+    keysAtOnce: 2,
+    deaths: 1,
+    preemptions: 1,
+  },
   'dead-together': {
     threads: [{run: together(A, B), isMortal: true}, {run: together(B, A)}, {run: by(B, once)}],
     maxKeys: 4,
@@ -1077,6 +1096,27 @@ export const scenarios: Record<string, Scenario> = {
       {run: by(A, twice)},
       {run: by(A, onceAsync)},
       {run: inTurn(by(B, once), by(B, once))},
+    ],
+    maxKeys: 1,
+    keys: [A, B],
+  },
+  'key-waits-beside-a-long-holder': {
+    threads: [{run: by(A, holdsLong)}, {run: inTurn(by(B, once), waitsForTurn, by(B, once))}],
+    maxKeys: 1,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'key-blocks-beside-a-long-holder': {
+    threads: [{run: by(A, holdsLong)}, {run: inTurn(by(B, once), waitsForTurn, by(B, blocksOnce))}],
+    maxKeys: 1,
+    keys: [A, B],
+    preemptions: 2,
+  },
+  'keys-at-once-in-one-entry': {
+    threads: [
+      {run: atOnce(by(A, twice), by(B, twice))},
+      {run: atOnce(by(B, twice), by(A, onceAsync))},
+      {run: by(A, twice)},
     ],
     maxKeys: 1,
     keys: [A, B],
