@@ -373,11 +373,6 @@ export const faults: Record<string, readonly Edit[]> = {
     `if (!isAwaited(entry)) return entry;
 `,
   ),
-  'takes-an-entry-for-whose-heir-it-is-kept': edit(
-    KEY_INDEX,
-    'if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;',
-    'if (!isFree(word) || hasWaiters(word)) return undefined;',
-  ),
   'does-not-count-generations': edit(
     KEY_INDEX,
     'Atomics.add(cells, word + GENERATION, 1);',
