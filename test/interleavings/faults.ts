@@ -249,9 +249,9 @@ export const faults: Record<string, readonly Edit[]> = {
   // Blocking
   'blocks-unannounced': edit(
     CONTENDER,
-    `do {
+    `isAnnounced = true;
       const word = announceOrTake(this.entry, this.#slot)`,
-    `do {
+    `isAnnounced = true;
       const word = tryTake(this.entry, this.#slot)`,
   ),
   'blocks-after-it-was-called': edit(
