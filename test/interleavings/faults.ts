@@ -249,9 +249,9 @@ export const faults: Record<string, readonly Edit[]> = {
   // Blocking
   'blocks-unannounced': edit(
     CONTENDER,
-    `do {
+    `isAnnounced = true;
       const word = announceOrTake(this.entry, this.#slot)`,
-    `do {
+    `isAnnounced = true;
       const word = tryTake(this.entry, this.#slot)`,
   ),
   'blocks-after-it-was-called': edit(
@@ -372,11 +372,6 @@ export const faults: Record<string, readonly Edit[]> = {
 `,
     `if (!isAwaited(entry)) return entry;
 `,
-  ),
-  'takes-an-entry-for-whose-heir-it-is-kept': edit(
-    KEY_INDEX,
-    'if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;',
-    'if (!isFree(word) || hasWaiters(word)) return undefined;',
   ),
   'does-not-count-generations': edit(
     KEY_INDEX,
