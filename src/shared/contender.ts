@@ -3,7 +3,7 @@ import {HandOffWatch} from './handOffWatch.js';
 import {min} from './intrinsics.js';
 import type {Membership} from './membership.js';
 import {forgetDeaths, freeLeftBehind, inherit, tellDeaths} from './memory/inheritance.js';
-import {isInPlace, type Place} from './memory/keyIndex.js';
+import {hasAnyKey, isInPlace, type Place} from './memory/keyIndex.js';
 import type {Entry, Slot} from './memory/layout.js';
 import {readOwnerThreadId, type SlotThread} from './memory/threads.js';
 import {millisecondsSinceProbe} from './memory/times.js';
@@ -232,8 +232,8 @@ export class SharedContender implements Contender, Parked {
   #own(word: Word): boolean {
     this.#note(word);
     if (!this.hasMoved()) return true;
-    // Whoever died here as the owner had no caller for it yet.
-    if (isAbandoned(word)) forgetDeaths(this.entry);
+    // Whoever died here as the owner, of no key, had no caller for it.
+    if (isAbandoned(word) && !hasAnyKey(this.entry)) forgetDeaths(this.entry);
     this.handOn(false, false);
     return false;
   }

@@ -95,6 +95,17 @@ export function findPlace(cells: Cells, hash: KeyHash): Place | undefined {
   return undefined;
 }
 
+/** Of an entry that the caller owns: whether it has the lock of any key. */
+export function hasAnyKey(entry: Entry): boolean {
+  const {cells} = entry;
+  const bucket = bucketOf(cells, bucketHash(readKey(entry)));
+  for (let cell = bucket; cell < bucket + BUCKET_CELLS; cell++) {
+    const seen = Atomics.load(cells, cell);
+    if (isMember(seen) && (seen & NUMBER_MASK) === entry.number + 1) return true;
+  }
+  return false;
+}
+
 /**
  * Finds the place of a key, or makes one, whose lock `slot` owns then.
  *

@@ -14,6 +14,7 @@
 import {Atomics, clz32} from '../intrinsics.js';
 import {call} from './calls.js';
 import {POLLS, WAITING, WAITING_CELLS, type Cells, type Entry, type Slot} from './layout.js';
+import {isInUse} from './threads.js';
 import {
   exchangeWord,
   freed,
@@ -82,13 +83,18 @@ export function decline(entry: Entry, slot: Slot, wasChosen = true): Word | unde
   return word;
 }
 
-/** Whether anybody waits for the lock. */
+/** Whether a thread waits for the lock that lives as far as anybody knows. */
 export function isAwaited({cells, word}: Entry): boolean {
   for (let n = 0; n < WAITING_CELLS; n++) {
-    if (Atomics.load(cells, word + WAITING + n) !== 0) return true;
+    let bits = Atomics.load(cells, word + WAITING + n);
+    for (; bits !== 0; bits &= bits - 1) {
+      if (isInUse(cells, (n * 32 + lowestBit(bits)) as Slot)) return true;
+    }
   }
   return false;
 }
+
+const lowestBit = (bits: number) => 31 - clz32(bits & -bits);
 
 /** One more poll of a contending thread. @returns how many there were before, modulo 2³² */
 export function countPoll(cells: Cells): number {
@@ -161,7 +167,7 @@ export function nextWaiting({cells, word}: Entry, slot: Slot): Slot | undefined 
   for (let n = 0; n <= WAITING_CELLS; n++) {
     const cell = (first + n) % WAITING_CELLS;
     const bits = Atomics.load(cells, word + WAITING + cell) & (n === 0 ? -2 << slot : -1);
-    if (bits !== 0) return (cell * 32 + 31 - clz32(bits & -bits)) as Slot;
+    if (bits !== 0) return (cell * 32 + lowestBit(bits)) as Slot;
   }
   return undefined;
 }
