@@ -45,7 +45,7 @@ import {
   type Slot,
 } from './layout.js';
 import {isInUse, readOwner} from './threads.js';
-import {handOff, isAwaited} from './waiters.js';
+import {clearDeadWaiting, handOff, isAwaited} from './waiters.js';
 import {
   hasWaiters,
   isAbandoned,
@@ -282,9 +282,13 @@ function takeFromKey(entry: Entry, owned: Word | undefined): Entry | undefined {
     if ((seen & NUMBER_MASK) === entry.number + 1) exchange(cells, cell, seen, 0);
   }
   if (isAbandoned(owned)) forgetDeaths(entry);
-  if (!isAwaited(entry)) return entry;
-  leave(entry);
-  return undefined;
+  if (isAwaited(entry)) {
+    leave(entry);
+    return undefined;
+  }
+  // Nobody can come to it before the cell names it again.
+  clearDeadWaiting(entry);
+  return entry;
 }
 
 /** Gives up an entry that the caller owns. */

@@ -84,12 +84,21 @@ export function decline(entry: Entry, slot: Slot, wasChosen = true): Word | unde
 }
 
 /** Whether a thread waits for the lock that lives as far as anybody knows. */
-export function isAwaited({cells, word}: Entry): boolean {
+export const isAwaited = (entry: Entry) => someWaiting(entry, (slot) => isInUse(entry.cells, slot));
+
+/** Forgets the threads that waited for the lock and have ended. */
+export function clearDeadWaiting(entry: Entry): void {
+  someWaiting(entry, (slot) => {
+    if (!isInUse(entry.cells, slot)) clearWaiting(entry, slot);
+    return false;
+  });
+}
+
+/** Whether one of the slots that wait is as `test` says. */
+function someWaiting({cells, word}: Entry, test: (slot: Slot) => boolean): boolean {
   for (let n = 0; n < WAITING_CELLS; n++) {
     let bits = Atomics.load(cells, word + WAITING + n);
-    for (; bits !== 0; bits &= bits - 1) {
-      if (isInUse(cells, (n * 32 + lowestBit(bits)) as Slot)) return true;
-    }
+    for (; bits !== 0; bits &= bits - 1) if (test((n * 32 + lowestBit(bits)) as Slot)) return true;
   }
   return false;
 }

@@ -3,6 +3,7 @@ import test from 'ava';
 import {
   findOrMakePlace,
   findPlace,
+  hasAnyKey,
   isInPlace,
   type Place,
 } from '../../../src/shared/memory/keyIndex.js';
@@ -29,7 +30,7 @@ import {
   tryTake,
 } from '../../../src/shared/memory/word.js';
 import {attachNobody} from '../../support/nobody.js';
-import {isCalled} from '../../support/waiting.js';
+import {countWaiting, isCalled} from '../../support/waiting.js';
 
 const MEMBER = 1 << 31;
 
@@ -201,4 +202,30 @@ test('a bucket that is full of what never got on has room', (t) => {
   cells[9] = 17;
   for (const [n, cell] of own.entries()) tentative(cells, `other ${n}`, n, other, cell);
   t.true(isInPlace(make('key') as Place));
+});
+
+test('a thread that ended while it waited keeps no entry from another key', (t) => {
+  const {cells, make, use, slot, other} = setUp(1);
+  const place = use('awaited');
+  tryTake(place, slot);
+  announceOrTake(place, other);
+  cells[slotCell(other, THREAD)] = slotState(1002, DIED);
+  // Reserved for it, and it will not come.
+  handOff(place, readWord(place));
+  announceOrTake(place, other);
+  const made = make('new') as Place;
+  t.true(isOwnedBy(readWord(made), slot));
+  t.deepEqual([countWaiting(made), isInPlace(place)], [0, false]);
+});
+
+test('an entry has a key exactly while a cell names it as a member', (t) => {
+  const {cells, make, use, slot} = setUp(2);
+  const place = use('key');
+  t.true(hasAnyKey(place));
+  use('other');
+  use('another');
+  t.true(hasAnyKey(place), 'another key has it');
+  tentative(cells, 'key', 0, slot, place.cell);
+  t.false(hasAnyKey(place));
+  t.truthy(make('new'));
 });
