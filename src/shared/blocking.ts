@@ -113,15 +113,15 @@ function acquire(entrance: Entrance, milliseconds: number, lasts: boolean): numb
   entrance.assertOpen();
   if (entrance.unclaimed) entrance.releaseUnclaimed();
   if (line.holder !== undefined) throw deadlockError(entrance.naming());
-  const way = new BlockingWay(line);
-  let acquisition = entrance.tryAcquire(lasts, undefined, way);
+  const blocking = new BlockingWay(line);
+  let acquisition = entrance.tryAcquire(lasts, undefined, blocking);
   // Another copy of this package may have the lock for this thread, in a line of its own.
   if (!acquisition && line.details()?.ownerThreadId === threadId) {
     throw deadlockError(entrance.naming());
   }
   if (!acquisition && milliseconds > 0) {
-    way.milliseconds = milliseconds;
-    acquisition = entrance.tryAcquire(lasts, undefined, way);
+    blocking.milliseconds = milliseconds;
+    acquisition = entrance.tryAcquire(lasts, undefined, blocking);
   }
   if (!acquisition) {
     watchTurnedAway(entrance);

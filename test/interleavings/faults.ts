@@ -363,7 +363,7 @@ export const faults: Record<string, readonly Edit[]> = {
   const awaited = isAwaited(entry);
   const {cells} = entry;`,
     ),
-    ...edit(KEY_INDEX, 'if (!isAwaited(entry)) return entry;', 'if (!awaited) return entry;'),
+    ...edit(KEY_INDEX, 'if (isAwaited(entry)) {', 'if (awaited) {'),
   ],
   'keeps-an-entry-that-is-awaited': edit(
     KEY_INDEX,
