@@ -367,11 +367,8 @@ export const faults: Record<string, readonly Edit[]> = {
   ],
   'keeps-an-entry-that-is-awaited': edit(
     KEY_INDEX,
-    `if (!isAwaited(entry)) return entry;
-  leave(entry);
-`,
-    `if (!isAwaited(entry)) return entry;
-`,
+    'if (isAwaited(entry)) {',
+    'if (false as boolean) {',
   ),
   'does-not-count-generations': edit(
     KEY_INDEX,
