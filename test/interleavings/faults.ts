@@ -19,7 +19,7 @@ const CALLS = 'src/line/calls.ts';
 const LIMITS = 'src/line/limits.ts';
 const KEY_INDEX = 'src/shared/memory/keyIndex.ts';
 const KEY_CONTENDER = 'src/shared/keyContender.ts';
-const LINE_LOCKS = 'src/line/lineLocks.ts';
+const LOCKS_BY_KEY = 'src/shared/atomicsLocksByKey.ts';
 
 const ACCUSE_THE_SLOT =
   'markDied(cells, slot, (Atomics.load(cells, slotCell(slot, 0)) as number) >> 2);';
@@ -414,9 +414,5 @@ export const faults: Record<string, readonly Edit[]> = {
     if (this.#key !== undefined) return;
 `,
   ),
-  'acquires-keys-in-any-order': edit(
-    LINE_LOCKS,
-    'group.gatherInOrder(keyed.sort(all), find);',
-    'group.gatherInOrder(all, find);',
-  ),
+  'acquires-keys-in-any-order': edit(LOCKS_BY_KEY, 'keys.sort(compareKeys)', '(compareKeys, keys)'),
 };
