@@ -65,6 +65,12 @@ const FINGERPRINT_MASK = ~MEMBER & ~NUMBER_MASK;
 /** After so many attempts a thread no longer makes way for one that has not got on. */
 const COURTESIES = 20;
 
+/**
+ * How often a thread looks for an entry before it says that there is none: another may just be
+ * inserting the same key, with the last one. Not often, because it looks at all of them.
+ */
+const LOOKS_FOR_AN_ENTRY = 2;
+
 /** The entry that has the lock of a key, or had it. */
 export interface Place extends Entry {
   /** Of the entry with that key. */
@@ -119,24 +125,21 @@ export function findOrMakePlace(cells: Cells, hash: KeyHash, slot: Slot): Place 
       if (idle !== undefined) leave(idle);
       return found;
     }
-    const isCourteous = attempt < COURTESIES;
     if (idle === undefined) {
       idle = ownIdle(cells, slot);
-      if (idle !== undefined) {
-        writeKey(idle, hash);
-        // Before any cell names it.
-        countGeneration(idle);
-      }
-      // Another thread may just be inserting this key, with the last entry.
-      else if (!isCourteous) return undefined;
-    }
-    if (idle !== undefined) {
-      const outcome = insert(idle, hash, slot, isCourteous);
-      if (typeof outcome === 'object') return outcome;
-      if (outcome === 'full') {
-        leave(idle);
+      if (idle === undefined) {
+        if (attempt + 1 < LOOKS_FOR_AN_ENTRY) continue;
         return undefined;
       }
+      writeKey(idle, hash);
+      // Before any cell names it.
+      countGeneration(idle);
+    }
+    const outcome = insert(idle, hash, slot, attempt < COURTESIES);
+    if (typeof outcome === 'object') return outcome;
+    if (outcome === 'full') {
+      leave(idle);
+      return undefined;
     }
   }
 }
