@@ -40,6 +40,7 @@ import {
   bucketOf,
   countEntries,
   entryAt,
+  wordCell,
   type Cells,
   type Entry,
   type Slot,
@@ -223,11 +224,7 @@ function makeRoom(cells: Cells, bucket: number, slot: Slot): boolean {
 // (Each of these makes `slot` the owner of an entry, and takes it from its key.)
 
 function ownIdle(cells: Cells, slot: Slot): Entry | undefined {
-  return (
-    ownNew(cells, slot) ??
-    ownAmongUsed(cells, slot, ownIfIdle) ??
-    ownAmongUsed(cells, slot, ownIfLeft)
-  );
+  return ownNew(cells, slot) ?? ownUsed(cells, slot);
 }
 
 function ownNew(cells: Cells, slot: Slot): Entry | undefined {
@@ -240,23 +237,40 @@ function ownNew(cells: Cells, slot: Slot): Entry | undefined {
   }
 }
 
-function ownAmongUsed(cells: Cells, slot: Slot, own: typeof ownIfIdle): Entry | undefined {
+function ownUsed(cells: Cells, slot: Slot): Entry | undefined {
+  let left = 0;
+  const idle = ownFirst(cells, (word, entry) => {
+    if (isIdle(word)) return ownIfIdle(entryAt(cells, entry), slot);
+    if (isFree(word) || !isInUse(cells, namedSlot(word))) left++;
+    return undefined;
+  });
+  if (idle !== undefined || left === 0) return idle;
+  return ownFirst(cells, (_, entry) => ownIfLeft(entryAt(cells, entry), slot));
+}
+
+/** The first that `own` gets, of all entries that were ever used: from where the last was found. */
+function ownFirst(
+  cells: Cells,
+  own: (word: Word, entry: number) => Entry | undefined,
+): Entry | undefined {
   const used = Atomics.load(cells, USED);
   const begin = Atomics.load(cells, NEXT_IDLE);
   for (let n = 0; n < used; n++) {
     const number = (begin + n) % used;
-    const idle = own(entryAt(cells, number), slot);
-    if (idle === undefined) continue;
+    // No object for each of them: there may be a hundred thousand, all of them held.
+    const found = own(Atomics.load(cells, wordCell(number)) as Word, number);
+    if (found === undefined) continue;
     Atomics.store(cells, NEXT_IDLE, number + 1);
-    return idle;
+    return found;
   }
   return undefined;
 }
 
+const isIdle = (word: Word) => isFree(word) && !hasWaiters(word) && !isAbandoned(word);
+
 function ownIfIdle(entry: Entry, slot: Slot): Entry | undefined {
   const word = readWord(entry);
-  if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;
-  return takeFromKey(entry, take(entry, word, slot));
+  return isIdle(word) ? takeFromKey(entry, take(entry, word, slot)) : undefined;
 }
 
 /**

@@ -79,8 +79,11 @@ export interface Entry {
 }
 
 export function entryAt(cells: Cells, number: number): Entry {
-  return {cells, number, word: FIRST_ENTRY + number * ENTRY_CELLS + WORD};
+  return {cells, number, word: wordCell(number)};
 }
+
+/** The cell of the word of an entry. */
+export const wordCell = (number: number) => FIRST_ENTRY + number * ENTRY_CELLS + WORD;
 
 export function countEntries(cells: Cells): number {
   return cells[ENTRIES] as number;
