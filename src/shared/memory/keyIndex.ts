@@ -34,13 +34,13 @@ import {forgetDeaths, inherit} from './inheritance.js';
 import {bucketHash, fingerprint, hasKey, readKey, writeKey, type KeyHash} from './keys.js';
 import {
   BUCKET_CELLS,
+  ENTRY_CELLS,
   GENERATION,
   NEXT_IDLE,
   USED,
   bucketOf,
   countEntries,
   entryAt,
-  wordCell,
   type Cells,
   type Entry,
   type Slot,
@@ -255,10 +255,11 @@ function ownFirst(
 ): Entry | undefined {
   const used = Atomics.load(cells, USED);
   const begin = Atomics.load(cells, NEXT_IDLE);
+  const {word} = entryAt(cells, 0);
   for (let n = 0; n < used; n++) {
     const number = (begin + n) % used;
     // No object for each of them: there may be a hundred thousand, all of them held.
-    const found = own(Atomics.load(cells, wordCell(number)) as Word, number);
+    const found = own(Atomics.load(cells, word + number * ENTRY_CELLS) as Word, number);
     if (found === undefined) continue;
     Atomics.store(cells, NEXT_IDLE, number + 1);
     return found;

@@ -13,7 +13,7 @@ const VERSION = 4;
 export const SLOTS = 128;
 
 /** An entry is one cache line, so that no lock slows another down. */
-const ENTRY_CELLS = 16;
+export const ENTRY_CELLS = 16;
 
 /** How many cells have a bit for each slot. */
 export const WAITING_CELLS = (SLOTS + 31) >> 5;
@@ -79,11 +79,8 @@ export interface Entry {
 }
 
 export function entryAt(cells: Cells, number: number): Entry {
-  return {cells, number, word: wordCell(number)};
+  return {cells, number, word: FIRST_ENTRY + number * ENTRY_CELLS + WORD};
 }
-
-/** The cell of the word of an entry. */
-export const wordCell = (number: number) => FIRST_ENTRY + number * ENTRY_CELLS + WORD;
 
 export function countEntries(cells: Cells): number {
   return cells[ENTRIES] as number;
