@@ -62,14 +62,15 @@ export const faults: Readonly<Record<string, readonly Edit[]>> = {
   ),
   'an entry is taken from a key that somebody holds': edit(
     KEY_INDEX,
-    'if (!isFree(word) || hasWaiters(word) || isAbandoned(word)) return undefined;',
-    'if (hasWaiters(word) || isAbandoned(word)) return undefined;',
+    'isFree(word) && !hasWaiters(word) && !isAbandoned(word);',
+    '!hasWaiters(word) && !isAbandoned(word);',
   ),
   'what dead threads held is taken first': [
     ...edit(
       KEY_INDEX,
-      'ownAmongUsed(cells, slot, ownIfIdle) ??\n    ownAmongUsed(cells, slot, ownIfLeft)',
-      'ownAmongUsed(cells, slot, ownIfLeft) ??\n    ownAmongUsed(cells, slot, ownIfIdle)',
+      'return ownNew(cells, slot) ?? ownUsed(cells, slot);',
+      `const dead = ownFirst(cells, (_, entry) => ownIfLeft(entryAt(cells, entry), slot));
+  return dead ?? ownNew(cells, slot) ?? ownUsed(cells, slot);`,
     ),
     ...edit(
       KEY_INDEX,
