@@ -2,7 +2,7 @@ export default {
   files: ['test/**/*.test.ts'],
   extensions: {ts: 'module'},
   nodeArguments: ['--import=./test/support/tsimp.js'],
-  // tsimp reports false errors about AVA's default import; `npm test` checks the types with tsc.
+  // tsimp reports false errors about AVA's default import; `npm run lint` checks the types with tsc.
   environmentVariables: {TSIMP_DIAG: 'ignore'},
   // Tests start and kill worker threads, so each file has a process of its own.
   workerThreads: false,
