@@ -43,13 +43,7 @@ class LocksInMemory<TKey extends SharedKey> implements KeyedLocks<TKey> {
   }
 
   find(key: TKey): LineLock {
-    if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') {
-      throw badTypeError(
-        'a key to be a string, a number or a bigint',
-        key,
-        ' Other threads cannot tell which object or symbol is meant.',
-      );
-    }
+    assertKey(key);
     const found = this.#lines.find(key);
     if (found.owner === this) return found.lock as LineLock;
     const others = found.others as WeakMap<object, LineLock> | undefined;
@@ -67,8 +61,19 @@ class LocksInMemory<TKey extends SharedKey> implements KeyedLocks<TKey> {
   }
 
   gather(locks: object, keys: TKey[], findEntrance: (key: TKey) => Entrance): OrderedGroup<TKey> {
+    // First: what is no key may not be comparable either.
+    for (let n = 0; n < keys.length; n++) assertKey(keys[n]);
     return new OrderedGroup(locks, keys.sort(compareKeys), findEntrance);
   }
+}
+
+function assertKey(key: unknown): void {
+  if (typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint') return;
+  throw badTypeError(
+    'a key to be a string, a number or a bigint',
+    key,
+    ' Other threads cannot tell which object or symbol is meant.',
+  );
 }
 
 class AtomicsLocks<TKey extends SharedKey>

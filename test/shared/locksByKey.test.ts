@@ -78,6 +78,7 @@ test('what means nothing in another thread is no key, and is told of at once', a
       locks.withLocks([key], () => t.fail()),
       error,
     );
+    await t.throwsAsync(locks.acquireAll([key, key]), error);
     t.throws(() => locks.tryAcquire(key), error);
     t.throws(() => locks.isLocked(key), error);
     t.throws(() => locks.acquireSync(key, {allowMainThread: true}), error);
