@@ -5,7 +5,7 @@ import type {BlockingOptions, LockGuard, SharedLock, SharedLockOptions} from '..
 import {acquireBlocking, callBlocking} from './blocking.js';
 import {checkBuffer} from './buffers.js';
 import {createLockBuffer, findOrCreateLine} from './registry.js';
-import {assertSupported} from './runtime/host.js';
+import {assertSupported} from './runtime/current.js';
 
 class AtomicsLock extends LineLock implements SharedLock {
   readonly buffer: SharedArrayBuffer;

@@ -18,7 +18,7 @@ import {compareKeys} from './memory/keys.js';
 import {MOST_KEYS, countEntries} from './memory/layout.js';
 import {OrderedGroup} from './orderedGroup.js';
 import {createKeysBuffer, findOrCreateKeyLines} from './registry.js';
-import {assertSupported} from './runtime/host.js';
+import {assertSupported} from './runtime/current.js';
 
 const DEFAULT_MAX_KEYS = 65_536;
 

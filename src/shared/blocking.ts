@@ -13,7 +13,7 @@ import {guardOf, type Guard} from '../line/guard.js';
 import type {BlockingLine, LineEntrance} from '../line/protocol.js';
 import {watchTurnedAway} from '../line/watching.js';
 import type {BlockingOptions} from '../types.js';
-import {threadId} from './runtime/threads.js';
+import {runtime} from './runtime/current.js';
 
 const OPTIONS = ['timeoutMilliseconds', 'allowMainThread'] as const;
 const WRITTEN_OPTIONS = `{${OPTIONS.join(', ')}}`;
@@ -88,7 +88,7 @@ function patienceOf(
     timeoutMilliseconds === undefined
       ? entrance.settings.deadlines
       : findDeadlines(timeoutMilliseconds);
-  if (threadId === 0 && !allowMainThread) throw mainThreadError(call, entrance.naming());
+  if (runtime.isMainThread && !allowMainThread) throw mainThreadError(call, entrance.naming());
   return deadlines?.timeoutMilliseconds ?? Infinity;
 }
 
@@ -116,7 +116,8 @@ function acquire(entrance: Entrance, milliseconds: number, lasts: boolean): numb
   const blocking = new BlockingWay(line);
   let acquisition = entrance.tryAcquire(lasts, undefined, blocking);
   // Another copy of this package may have the lock for this thread, in a line of its own.
-  if (!acquisition && line.details()?.ownerThreadId === threadId) {
+  const {threadId} = runtime;
+  if (!acquisition && threadId !== undefined && line.details()?.ownerThreadId === threadId) {
     throw deadlockError(entrance.naming());
   }
   if (!acquisition && milliseconds > 0) {

@@ -92,7 +92,8 @@ export class SharedContender implements Contender, Parked {
   }
 
   #watchOwner(): OwnerWatch {
-    return (this.#ownerWatch ??= new OwnerWatch(this.entry, (word, owner) =>
+    const {threadId} = this.#membership;
+    return (this.#ownerWatch ??= new OwnerWatch(this.entry, threadId, (word, owner) =>
       this.#inherit(word, owner),
     ));
   }

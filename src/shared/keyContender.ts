@@ -70,11 +70,11 @@ export class KeyContender implements Contender, Mover {
   #findOrMake(): SharedContender | undefined {
     // What is begun here cannot be undone.
     assertRoom();
-    const {cells, slot, tokens} = this.#membership;
+    const {cells, slot, threadId, tokens} = this.#membership;
     // Before: from then on others may have to find out whether this thread lives.
     tokens.armFirstTime();
     const place = findOrMakePlace(cells, hashKey(cells, this.#key), slot);
-    if (place === undefined) probeAll(cells);
+    if (place === undefined) probeAll(cells, threadId);
     return place && this.#contendAt(place);
   }
 

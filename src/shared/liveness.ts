@@ -18,7 +18,10 @@ import {
   type TokenCell,
 } from './memory/tokens.js';
 import {sharedNow, startTimer} from './runtime/clocks.js';
-import {probeThread, threadId} from './runtime/threads.js';
+import {runtime} from './runtime/current.js';
+
+/** It ends with the process. */
+export const MAIN_THREAD = 0;
 
 /**
  * A thread that has just started may be unknown to the runtime. So the runtime is asked twice, and
@@ -34,15 +37,17 @@ const SECOND_QUESTION_MILLISECONDS = 60;
 export class Tokens {
   readonly #cells: Cells;
   readonly #slot: Slot;
+  readonly #threadId: number;
   /** The cells that are this thread's. */
   readonly #armed: TokenCell[];
   /** To which level the ordinary tokens are to be armed. */
   #level = FRESH;
   readonly #self = new WeakRef(this);
 
-  constructor(cells: Cells, {slot, field, spent}: Attachment) {
+  constructor(cells: Cells, {slot, threadId, field, spent}: Attachment) {
     this.#cells = cells;
     this.#slot = slot;
+    this.#threadId = threadId;
     this.#armed = [field];
     this.#watch(field, spent);
     this.#armAgain();
@@ -65,7 +70,7 @@ export class Tokens {
   #armAgain(): void {
     for (const field of TOKEN_CELLS) {
       if (this.#armed.includes(field)) continue;
-      const spent = armFirst(this.#cells, this.#slot, field, threadId);
+      const spent = armFirst(this.#cells, this.#slot, field, this.#threadId);
       if (spent === undefined) continue;
       this.#armed[this.#armed.length] = field;
       this.#watch(field, spent);
@@ -75,7 +80,7 @@ export class Tokens {
 
   #arm(field: TokenCell): void {
     const level = field === TOKENS ? this.#level : 1;
-    const waits = armMissing(this.#cells, this.#slot, field, threadId, level);
+    const waits = armMissing(this.#cells, this.#slot, field, this.#threadId, level);
     for (let n = 0; n < waits.length; n++) this.#watch(field, waits[n] as Promise<unknown>);
   }
 
@@ -94,36 +99,37 @@ export class Tokens {
  * Only a token tells. The runtime knows every thread, but answers only while the main thread is not
  * blocked. It says whether a token is worth spending that is not due yet, the last one included.
  *
+ * @param ownThreadId the number of this thread in the memory
  * @param isUnchanged whether nothing has shown since the call that the thread lives
  */
 export async function hasEnded(
   cells: Cells,
   thread: SlotThread,
+  ownThreadId: number,
   isUnchanged: () => boolean,
 ): Promise<boolean> {
   if (thread.hasDied) return true;
-  // The main thread ends with the process.
-  if (thread.threadId === 0 || thread.threadId === threadId) return false;
+  if (thread.threadId === MAIN_THREAD || thread.threadId === ownThreadId) return false;
 
-  const isAlive = spendToken(cells, thread.slot, threadId, sharedNow());
+  const isAlive = spendToken(cells, thread.slot, ownThreadId, sharedNow());
   if (isAlive !== undefined) return !isAlive;
 
-  if ((await probeThread(thread.threadId)) !== 'not found') return false;
+  if ((await runtime.probeThread(thread.threadId)) !== 'not found') return false;
   await new Promise<void>((resolve) => startTimer(SECOND_QUESTION_MILLISECONDS, false, resolve));
   if (!isUnchanged()) return false;
-  if ((await probeThread(thread.threadId)) !== 'not found') return false;
-  return spendToken(cells, thread.slot, threadId, sharedNow(), true) === false;
+  if ((await runtime.probeThread(thread.threadId)) !== 'not found') return false;
+  return spendToken(cells, thread.slot, ownThreadId, sharedNow(), true) === false;
 }
 
 /** How often it is asked who has ended where there is no room. */
 const PROBE_ALL_MILLISECONDS = 200;
 
 /** Finds out which threads have ended, so that what they had can be used. */
-export function probeAll(cells: Cells): void {
+export function probeAll(cells: Cells, ownThreadId: number): void {
   for (let slot = 0 as Slot; slot < SLOTS; slot++) {
     if (!isInUse(cells, slot)) continue;
     if (!claimProbe(cells, slot, sharedNow(), PROBE_ALL_MILLISECONDS)) continue;
     const thread = {slot, threadId: threadIdIn(readThread(cells, slot)), hasDied: false};
-    void outside(() => hasEnded(cells, thread, () => isInUseBy(cells, thread)));
+    void outside(() => hasEnded(cells, thread, ownThreadId, () => isInUseBy(cells, thread)));
   }
 }

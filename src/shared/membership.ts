@@ -10,6 +10,8 @@ import {Parking} from './parking.js';
 export class Membership<Lines = unknown> {
   readonly cells: Cells;
   readonly slot: Slot;
+  /** The number by which the memory knows this thread. */
+  readonly threadId: number;
   readonly parking: Parking;
   readonly tokens: Tokens;
   /** The line for the one lock, or those for the locks by key. */
@@ -23,6 +25,7 @@ export class Membership<Lines = unknown> {
   ) {
     this.cells = cells;
     this.slot = attachment.slot;
+    this.threadId = attachment.threadId;
     this.parking = new Parking(cells, attachment.slot);
     this.tokens = new Tokens(cells, attachment);
     this.lines = createLines(this);

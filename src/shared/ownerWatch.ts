@@ -1,13 +1,12 @@
 import {outside} from '../intrinsics.js';
 import {max, min} from './intrinsics.js';
-import {hasEnded} from './liveness.js';
+import {MAIN_THREAD, hasEnded} from './liveness.js';
 import type {Entry} from './memory/layout.js';
 import {readOwner, type SlotThread} from './memory/threads.js';
 import {claimProbe} from './memory/times.js';
 import {spendToken} from './memory/tokens.js';
 import {NO_WORD, isHeld, isReserved, isSameTurn, readWord, type Word} from './memory/word.js';
 import {now, sharedNow} from './runtime/clocks.js';
-import {threadId} from './runtime/threads.js';
 
 /** How long a thread that was woken to take the lock has for that, before others may take it. */
 export const RESERVATION_MILLISECONDS = 5;
@@ -28,14 +27,17 @@ const PROBES_PER_AGE = 50;
  */
 export class OwnerWatch {
   readonly #entry: Entry;
+  readonly #threadId: number;
   readonly #onDeath: (word: Word, owner: SlotThread) => void;
   /** The word as this thread last sighted it, and when it first did. */
   #sighting: Word = NO_WORD;
   #sightedAt = 0;
   #isProbing = false;
 
-  constructor(entry: Entry, onDeath: (word: Word, owner: SlotThread) => void) {
+  /** @param threadId the number of this thread in the memory */
+  constructor(entry: Entry, threadId: number, onDeath: (word: Word, owner: SlotThread) => void) {
     this.#entry = entry;
+    this.#threadId = threadId;
     this.#onDeath = onDeath;
   }
 
@@ -77,7 +79,7 @@ export class OwnerWatch {
       this.#isProbing = true;
       let isDead = false;
       try {
-        isDead = await hasEnded(cells, owner, isUnchanged);
+        isDead = await hasEnded(cells, owner, this.#threadId, isUnchanged);
       } catch {
         // The stack ran out. There will be another probe.
       } finally {
@@ -99,9 +101,9 @@ export class OwnerWatch {
     const owner = readOwner(this.#entry, word);
     const hasEnded =
       owner.hasDied ||
-      (owner.threadId !== 0 &&
+      (owner.threadId !== MAIN_THREAD &&
         claimProbe(cells, owner.slot, sharedNow(), this.#intervalOf(word)) &&
-        spendToken(cells, owner.slot, threadId, sharedNow()) === false);
+        spendToken(cells, owner.slot, this.#threadId, sharedNow()) === false);
     return hasEnded ? {word, owner} : undefined;
   }
 

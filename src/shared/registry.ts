@@ -13,7 +13,7 @@ import {outside} from '../intrinsics.js';
 import {CohortLine} from '../line/cohortLine.js';
 import {PROTOCOL, type BlockingLine} from '../line/protocol.js';
 import {SharedContender} from './contender.js';
-import {deref, floor, random} from './intrinsics.js';
+import {deref} from './intrinsics.js';
 import {hasEnded} from './liveness.js';
 import {KeyLines} from './keyLines.js';
 import {Membership} from './membership.js';
@@ -29,13 +29,13 @@ import {
   type Slot,
 } from './memory/layout.js';
 import {attach, detach} from './memory/slots.js';
-import {isInUseBy} from './memory/threads.js';
+import {isInUseBy, numberThread} from './memory/threads.js';
 import {sharedNow} from './runtime/clocks.js';
+import {runtime} from './runtime/current.js';
 import {randomSeed} from './runtime/random.js';
-import {becomeProbeable, threadId} from './runtime/threads.js';
 
 /** To be raised whenever a member of the protocol comes to mean something else. */
-const PROTOCOL_VERSION = 6;
+const PROTOCOL_VERSION = 7;
 
 const NAME = Symbol.for(
   `@databases/lock/shared: ${PROTOCOL_VERSION} ${Object.keys(PROTOCOL).join(' ')}`,
@@ -48,14 +48,14 @@ interface Registry {
   /** By the id in the memory: a buffer that arrives by message is a new object every time. */
   readonly byId: MembershipsById;
   /** Tells the locks that are made here from those of other registries of the thread. */
-  readonly realm: number;
+  readonly realm: readonly [number, number];
   /** How many locks were made here. */
   made: number;
 }
 
 function findRegistry(): Registry {
   const place = globalThis as {[NAME]?: Registry | undefined};
-  return (place[NAME] ??= {byId: new Map(), realm: floor(random() * 2 ** 32), made: 0});
+  return (place[NAME] ??= {byId: new Map(), realm: randomSeed(), made: 0});
 }
 
 /** What a membership leaves behind when the last lock object is gone. */
@@ -65,9 +65,10 @@ interface Remains {
   readonly membership: WeakRef<Membership>;
   readonly cells: Cells;
   readonly slot: Slot;
+  readonly threadId: number;
 }
 
-const collected = new FinalizationRegistry<Remains>(({byId, membership, cells, slot}) => {
+const collected = new FinalizationRegistry<Remains>(({byId, membership, cells, slot, threadId}) => {
   const id = memoryId(cells);
   // The thread may use the memory again by now, with another membership.
   if (byId.get(id) === membership) byId.delete(id);
@@ -76,7 +77,7 @@ const collected = new FinalizationRegistry<Remains>(({byId, membership, cells, s
 
 function nextId(): MemoryId {
   const registry = findRegistry();
-  return [threadId, registry.realm, ++registry.made];
+  return [...registry.realm, ++registry.made];
 }
 
 /** The memory of a new lock. */
@@ -112,9 +113,10 @@ function findOrCreateLines(buffer: SharedArrayBuffer): Lines {
 
 function join(cells: Cells, byId: MembershipsById): Membership<Lines> {
   // First: another thread may probe this one as soon as it finds it in a slot.
-  becomeProbeable();
+  runtime.becomeProbeable();
+  const threadId = runtime.threadId ?? numberThread(cells);
   const attachment = attach(cells, threadId, sharedNow(), (thread) => {
-    void hasEnded(cells, thread, () => isInUseBy(cells, thread));
+    void hasEnded(cells, thread, threadId, () => isInUseBy(cells, thread));
   });
   if (attachment === undefined) {
     throw fullError(`Expected at most ${SLOTS} threads to use the lock.`);
@@ -124,8 +126,9 @@ function join(cells: Cells, byId: MembershipsById): Membership<Lines> {
       ? new KeyLines(made)
       : new CohortLine((onWon) => new SharedContender(entryAt(cells, 0), made, onWon)),
   );
+  const {slot} = attachment;
   const weak = new WeakRef(membership);
   byId.set(memoryId(cells), weak);
-  collected.register(membership, {byId, membership: weak, cells, slot: attachment.slot});
+  collected.register(membership, {byId, membership: weak, cells, slot, threadId});
   return membership;
 }

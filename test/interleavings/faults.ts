@@ -215,8 +215,8 @@ export const faults: Record<string, readonly Edit[]> = {
   'believes-what-the-runtime-says': [
     ...edit(
       LIVENESS,
-      'return spendToken(cells, thread.slot, threadId, sharedNow(), true) === false;',
-      'return spendToken(cells, thread.slot, threadId, sharedNow(), true) !== true;',
+      'return spendToken(cells, thread.slot, ownThreadId, sharedNow(), true) === false;',
+      'return spendToken(cells, thread.slot, ownThreadId, sharedNow(), true) !== true;',
     ),
     ...edit(DEATHS, '|| !hasDied(cells, owner)) return false;', ') return false;'),
   ],
@@ -298,8 +298,8 @@ export const faults: Record<string, readonly Edit[]> = {
   'takes-over-while-it-blocks': [
     ...edit(
       OWNER_WATCH,
-      'spendToken(cells, owner.slot, threadId, sharedNow()) === false);',
-      'spendToken(cells, owner.slot, threadId, sharedNow()) !== true);',
+      'spendToken(cells, owner.slot, this.#threadId, sharedNow()) === false);',
+      'spendToken(cells, owner.slot, this.#threadId, sharedNow()) !== true);',
     ),
     ...edit(DEATHS, '|| !hasDied(cells, owner)) return false;', ') return false;'),
   ],

@@ -366,7 +366,7 @@ export class Machine {
     return promise;
   };
 
-  /** What `probeThread` of runtime/threads.ts answers. */
+  /** What `runtime.probeThread` answers. */
   readonly probeThread = (id: number): SimulatedPromise => {
     const promise = new SimulatedPromise();
     const thread = this.threads.find((each) => each.id === id);

@@ -138,13 +138,18 @@ export class Program {
   constructor(edited: ReadonlyMap<string, string>, machine: Machine, isLogged: boolean) {
     this.#edited = edited;
     const runtime: Record<string, Exports> = {
-      host: {assertSupported: nothing},
-      threads: {
-        get threadId() {
-          return machine.current.id;
+      current: {
+        assertSupported: nothing,
+        runtime: {
+          get threadId() {
+            return machine.current.id;
+          },
+          get isMainThread() {
+            return machine.current.id === 0;
+          },
+          becomeProbeable: nothing,
+          probeThread: machine.probeThread,
         },
-        becomeProbeable: nothing,
-        probeThread: machine.probeThread,
       },
       clocks: {
         now: machine.now,

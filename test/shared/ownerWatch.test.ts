@@ -39,7 +39,7 @@ function setUp() {
   const entry = createEntry();
   const {cells} = entry;
   const deaths: Array<{word: Word; owner: SlotThread}> = [];
-  const watch = new OwnerWatch(entry, (word, owner) => deaths.push({word, owner}));
+  const watch = new OwnerWatch(entry, 1000, (word, owner) => deaths.push({word, owner}));
   return {entry, cells, watch, deaths, slot: attachNobody(cells, 1001)};
 }
 
@@ -186,7 +186,7 @@ test.serial('a later owner is probed by those who come when it was sighted long 
 
 test.serial('all threads together probe an owner at most every 200 milliseconds', async (t) => {
   const {entry, cells, watch, deaths} = setUp();
-  const other = new OwnerWatch(entry, (word, owner) => deaths.push({word, owner}));
+  const other = new OwnerWatch(entry, 1000, (word, owner) => deaths.push({word, owner}));
   takeAsDead(entry, 1002);
   watch.probe();
   await settle();
@@ -212,7 +212,7 @@ test.serial('all threads together probe an owner at most every 200 milliseconds'
 
 test.serial('an owner that was found dead is dead for everybody at once', async (t) => {
   const {entry, watch, deaths} = setUp();
-  const other = new OwnerWatch(entry, (word, owner) => deaths.push({word, owner}));
+  const other = new OwnerWatch(entry, 1000, (word, owner) => deaths.push({word, owner}));
   takeAsDead(entry, 1002);
   for (const each of [watch, other]) each.probe();
   await settle();

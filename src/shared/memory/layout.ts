@@ -7,7 +7,7 @@
 import {Atomics} from '../intrinsics.js';
 
 const MAGIC = 0x4c6f636b;
-const VERSION = 4;
+const VERSION = 5;
 
 /** How many threads can use one memory at a time. */
 export const SLOTS = 128;
@@ -21,7 +21,7 @@ export const WAITING_CELLS = (SLOTS + 31) >> 5;
 // The header.
 const MAGIC_CELL = 0; // marks the buffer of a lock; the same in every version
 const VERSION_CELL = 1;
-const ID = 2; // three cells, unique in the process: a thread, a realm of it, a serial number
+const ID = 2; // three cells, unique in the process: two of a realm, a serial number
 const ENTRIES = 5; // how many there are
 export const POLLS = 6; // how often contending threads have polled a word
 export const NEXT_RECLAIM = 7; // where the next search for the slot of a dead thread begins
@@ -29,6 +29,7 @@ const BUCKETS = 8; // how many the index has, a power of 2; 0 where the memory i
 export const USED = 9; // how many entries have ever been used, from the first
 export const NEXT_IDLE = 10; // where the next search for an entry that nobody needs begins
 export const SEED = 11; // two cells, of the hash of keys
+export const THREADS = 13; // how many threads were numbered here: see threads.ts
 const HEADER_CELLS = 16;
 
 // A slot. A thread that waits parks on one cell of it, for whichever locks.

@@ -47,6 +47,8 @@ const ASK_RUNTIME_MILLISECONDS = {whenNoSlotIsLeft: 1_000, otherwise: 600_000};
 /** What a thread gets: its slot, the cell of a token that is armed, and what resolves when that was spent. */
 export interface Attachment {
   readonly slot: Slot;
+  /** The number by which the memory knows the thread. */
+  readonly threadId: number;
   readonly field: TokenCell;
   readonly spent: Promise<unknown>;
 }
@@ -124,7 +126,7 @@ function prepare(
     const spent = armFirst(cells, slot, field, threadId);
     if (spent === undefined) continue;
     const isMine = exchangeThread(cells, slot, preparing, slotState(threadId, IN_USE));
-    return isMine ? {slot, field, spent} : undefined;
+    return isMine ? {slot, threadId, field, spent} : undefined;
   }
   return undefined;
 }

@@ -11,7 +11,7 @@
  *   by its own last step, and no slot is lost with a thread that ends meanwhile.
  */
 import {Atomics} from '../intrinsics.js';
-import {THREAD, slotCell, type Cells, type Entry, type Slot} from './layout.js';
+import {THREAD, THREADS, slotCell, type Cells, type Entry, type Slot} from './layout.js';
 import {isHeld, isSameTurn, namedSlot, readWord, type Word} from './word.js';
 
 export const FREE_SLOT = 0;
@@ -23,6 +23,17 @@ export const STATE_BITS = 2;
 export const slotState = (threadId: number, state: number) => (threadId << STATE_BITS) | state;
 export const threadState = (thread: number) => thread & ((1 << STATE_BITS) - 1);
 export const threadIdIn = (thread: number) => thread >> STATE_BITS;
+
+/** What is written beside a number of a thread leaves so many bits for it. */
+const MOST_THREADS = 2 ** 26;
+
+/**
+ * A number for the calling thread, where the runtime gives it none that is its own: no other thread
+ * has, had or will have it in this memory, unless there have been 67 million since.
+ */
+export function numberThread(cells: Cells): number {
+  return 1 + (Atomics.add(cells, THREADS, 1) & (MOST_THREADS - 1));
+}
 
 /** A thread, and the slot in which it was seen. */
 export interface SlotThread {
