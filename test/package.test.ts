@@ -2,13 +2,15 @@
 import {execFile} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile} from 'node:fs/promises';
-import {availableParallelism, tmpdir} from 'node:os';
+import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {build} from 'esbuild';
-import pLimit from 'p-limit';
 import ts from 'typescript';
+import {browserTests} from './runtimes/browsers.js';
+import {runtimeTests} from './runtimes/runtimes.js';
+import {someAtATime} from './support/limit.js';
 
 interface Entry {
   readonly specifier: string;
@@ -371,6 +373,9 @@ test('the documented require example of createLocksByKey counts two calls made a
   t.is(result, 2);
 });
 
+runtimeTests(test, () => project);
+browserTests(test, () => project);
+
 test('the tarball holds what users need and nothing else', async (t) => {
   const files = await filesBelow(installed);
   t.deepEqual(
@@ -451,12 +456,9 @@ async function compile(
   await runCompiler(compiler.package, directory);
 }
 
-/** All at once they would take so long that none is done in time. */
-const compilersAtATime = pLimit(availableParallelism());
-
 function runCompiler(name: Compiler['package'], directory: string): Promise<string> {
   const tsc = fileURLToPath(import.meta.resolve(`${name}/bin/tsc`));
-  return compilersAtATime(() => run(directory, process.execPath, [tsc, '-p', '.']));
+  return someAtATime(() => run(directory, process.execPath, [tsc, '-p', '.']));
 }
 
 /** What a compiled file and all files of its own that it loads import from elsewhere. */

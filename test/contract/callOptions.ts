@@ -1,5 +1,4 @@
 /** Options of one call: `withLock(options, fn, ...args)` and `acquire(options)`. */
-import {AsyncLocalStorage} from 'node:async_hooks';
 import {getEventListeners} from 'node:events';
 import FakeTimers from '@sinonjs/fake-timers';
 import type {ExecutionContext} from 'ava';
@@ -127,30 +126,6 @@ export function callOptions(test: Test, createLock: CreateLock): void {
       holder?.release();
       for (const call of calls) t.is(await t.throwsAsync(call), error);
       t.false(lock.isLocked);
-    }
-  });
-
-  test('with options, too, fn runs in the async context of its own call', async (t) => {
-    const storage = new AsyncLocalStorage<number>();
-    const lock = createLock(10_000);
-    const {signal} = new AbortController();
-    for (const options of [{}, {signal}, {timeoutMilliseconds: 10_000}, undefined]) {
-      const seen = await Promise.all(
-        [1, 2, 3].map((id) =>
-          storage.run(id, () =>
-            lock.withLock(options, async () => {
-              const before = storage.getStore();
-              await settle();
-              return [before, storage.getStore()];
-            }),
-          ),
-        ),
-      );
-      t.deepEqual(seen, [
-        [1, 1],
-        [2, 2],
-        [3, 3],
-      ]);
     }
   });
 

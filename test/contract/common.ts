@@ -22,6 +22,9 @@ export const pooled = {
   message: 'Cannot call Lock after returning the object to the pool.',
 };
 
+/** Whether a test is one of a hundred thousand calls and more, by its title. */
+export const isOfCrowds = (title: string) => /\d00,000/.test(title);
+
 /** What the signals of these tests abort with. */
 export const reason = new Error('the reason');
 

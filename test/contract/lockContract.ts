@@ -3,6 +3,7 @@ import type {TestFn} from 'ava';
 import {acquire} from './acquire.js';
 import {callOptions} from './callOptions.js';
 import type {CreateLock} from './common.js';
+import {contexts} from './contexts.js';
 import {misuse} from './misuse.js';
 import {order} from './order.js';
 import {pool} from './pool.js';
@@ -10,17 +11,27 @@ import {signals} from './signals.js';
 import {timeouts} from './timeouts.js';
 import {withLock} from './withLock.js';
 
+interface Options {
+  /** Whether the runtime has async contexts. */
+  readonly hasContexts?: boolean;
+}
+
 /**
  * Declares the tests of the contract for the locks that `createLock` makes, wherever their state
  * is. The tests run one at a time, because many of them depend on how much time passes.
  */
-export function lockContract({serial: test}: TestFn, createLock: CreateLock): void {
+export function lockContract(
+  {serial: test}: TestFn,
+  createLock: CreateLock,
+  {hasContexts = true}: Options = {},
+): void {
   for (const subject of [...ofEveryLock, pool, misuse]) subject(test, createLock);
+  if (hasContexts) contexts(test, createLock);
 }
 
 /** The same for the locks of keys, which nobody can retire. */
 export function keyContract({serial: test}: TestFn, createLock: CreateLock): void {
-  for (const subject of ofEveryLock) subject(test, createLock);
+  for (const subject of [...ofEveryLock, contexts]) subject(test, createLock);
 }
 
 const ofEveryLock = [order, withLock, acquire, timeouts, signals, callOptions];

@@ -1,5 +1,4 @@
 /** What `withLock` does with the function that it is given. */
-import {AsyncLocalStorage} from 'node:async_hooks';
 import type {Lock} from '../../src/index.js';
 import {settle} from '../support/async.js';
 import {isFree, type CreateLock, type Test} from './common.js';
@@ -134,31 +133,6 @@ export function withLock(test: Test, createLock: CreateLock): void {
         );
         t.true(free);
       }
-    });
-
-    test(`a call keeps its async context, ${position}`, async (t) => {
-      const storage = new AsyncLocalStorage<number>();
-      const lock = createLock(10_000);
-      queueBehind(lock);
-      const seen = await Promise.all(
-        [1, 2, 3, 4, 5, 6].map(async (id) =>
-          storage.run(id, async () => {
-            const inFunction = id % 2 === 0 ? await lock.withLock(() => storage.getStore()) : id;
-            const inAsyncFunction = await lock.withLock(async () => {
-              await settle();
-              return storage.getStore();
-            });
-            await lock.acquireLock();
-            const afterAcquire = storage.getStore();
-            lock.releaseLock();
-            const guard = await lock.acquire({signal: new AbortController().signal});
-            const withGuard = storage.getStore();
-            guard.release();
-            return [id, inFunction, inAsyncFunction, afterAcquire, withGuard];
-          }),
-        ),
-      );
-      for (const [id, ...others] of seen) t.deepEqual(others, [id, id, id, id]);
     });
   }
 

@@ -3,23 +3,20 @@ import test, {type Implementation, type ImplementationFn, type TestFn} from 'ava
 import {watchLocks} from '../../src/debug/index.js';
 import {createLock, createLocksByKey} from '../../src/index.js';
 import {createLock as createSharedLock} from '../../src/shared/index.js';
+import {isOfCrowds} from '../contract/common.js';
 import {lockContract} from '../contract/lockContract.js';
 import {settle, watch} from '../support/async.js';
-
-/**
- * Of a hundred thousand calls and more: to capture all their stacks takes a minute. With one kind of
- * lock, because they are about how much the watcher does for each, which is the same for both.
- */
-const OF_CROWDS = /\d00,000/;
 
 const ignore = () => undefined;
 
 for (const [kind, make] of Object.entries({createLock, 'shared createLock': createSharedLock})) {
   const serial = ((title: string, run: Implementation<[]>) => {
-    const isOfCrowds = OF_CROWDS.test(title);
-    if (isOfCrowds && make !== createLock) return;
+    // To capture all stacks of a crowd takes a minute. How much the watcher does for each of its
+    // calls is the same for both kinds of lock.
+    const hasCrowd = isOfCrowds(title);
+    if (hasCrowd && make !== createLock) return;
     test.serial(`${kind}, watched: ${title}`, (t) => {
-      t.teardown(watchLocks({stacks: !isOfCrowds, onReport: ignore}));
+      t.teardown(watchLocks({stacks: !hasCrowd, onReport: ignore}));
       return (run as ImplementationFn<[]>)(t);
     });
   }) as TestFn['serial'];
