@@ -41,6 +41,7 @@ export const toPackage = (entries: {readonly main: string; readonly shared: stri
 /** @param project has the package installed */
 export function runtimeTests(test: TestFn, project: () => string): void {
   let compiled: Promise<string> | undefined;
+  const compileOnce = () => (compiled ??= compile(project()));
 
   for (const {name, find, run, hasShared} of RUNTIMES) {
     for (const entry of ['main', ...(hasShared ? ['shared'] : [])]) {
@@ -48,7 +49,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
         t.timeout(120_000);
         const binary = find();
         if (binary === undefined) return noticeMissing(t, name);
-        const program = await (compiled ??= compile(project()));
+        const program = path.join(await compileOnce(), 'contract.mjs');
         const {stdout} = await someAtATime(() =>
           execute(binary, [...run, program, entry], {cwd: project()}),
         );
@@ -56,6 +57,26 @@ export function runtimeTests(test: TestFn, project: () => string): void {
       });
     }
   }
+
+  test('Bun: "not found" is said of a thread that Bun knew before, and of no other', async (t) => {
+    t.timeout(120_000);
+    const bun = findBinary('bun');
+    if (bun === undefined) return noticeMissing(t, 'Bun');
+    const module = path.join(
+      project(),
+      'node_modules/@databases/lock/dist/esm/shared/runtime/current.js',
+    );
+    const program = path.join(await compileOnce(), 'probes.mjs');
+    const {stdout} = await someAtATime(() => execute(bun, [program, module], {cwd: project()}));
+    t.deepEqual(JSON.parse(stdout), {
+      'a Web Worker, the main thread blocked': 'no answer',
+      'a Web Worker': 'no answer',
+      'a worker that computes': 'no answer',
+      'a Web Worker that computes': 'no answer',
+      'a worker that has ended': 'not found',
+      'a Web Worker that has ended': 'no answer',
+    });
+  });
 
   test('Node.js 18: a lock across threads says which version it needs', async (t) => {
     const binary = findNode(18);
@@ -71,13 +92,14 @@ export function runtimeTests(test: TestFn, project: () => string): void {
 
 const execute = promisify(execFile);
 
-/** @returns the program that prints the results of the contract */
-async function compile(directory: string): Promise<string> {
-  const outfile = path.join(directory, 'contract.mjs');
+/** @returns the directory of the programs that the runtimes run */
+async function compile(project: string): Promise<string> {
+  const outdir = path.join(project, 'programs');
   const createRequire = "import {createRequire} from 'node:module';";
   await build({
-    entryPoints: [path.join(here, 'program.ts')],
-    outfile,
+    entryPoints: ['contract', 'probes'].map((name) => path.join(here, `${name}.ts`)),
+    outdir,
+    outExtension: {'.js': '.mjs'},
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -85,7 +107,7 @@ async function compile(directory: string): Promise<string> {
     plugins: [toPackage({main: '@databases/lock', shared: '@databases/lock/shared'})],
     banner: {js: `${createRequire} const require = createRequire(import.meta.url);`},
   });
-  return outfile;
+  return outdir;
 }
 
 export function noticeMissing(t: ExecutionContext, name: string): void {
