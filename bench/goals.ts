@@ -38,7 +38,15 @@ import {ratio} from './support/table.js';
 import {FUTEX, PLAIN, SERVER, STRIPED, WEB_LOCKS} from './threads/locks.js';
 import type {Work} from './threads/phases.js';
 import {CALLERS, contended, THREADS, uncontended, UNCONTENDED_USES, WORKS} from './threads/rows.js';
-import {KINDS, sizeRow, THREADS as GROWTH_THREADS, threadsRow} from './growth/rows.js';
+import {
+  KINDS,
+  REFUSALS,
+  refusedRow,
+  RUNTIMES,
+  sizeRow,
+  THREADS as GROWTH_THREADS,
+  threadsRow,
+} from './growth/rows.js';
 
 export interface Goal {
   readonly row: string;
@@ -302,5 +310,13 @@ function growthGoals(part: PartReader): Goal[] {
       figure: ratio(growth(OURS), growth(NO_LOCK)),
     };
   });
-  return [...growths, ...overlaps];
+  const refusals = REFUSALS.flatMap((how) =>
+    Object.keys(RUNTIMES).map((runtime) => ({
+      row: `${refusedRow(50_000, how)}, ${runtime}`,
+      of: 'milliseconds',
+      atMost: 300,
+      figure: part.figure(refusedRow(50_000, how), runtime, 'milliseconds'),
+    })),
+  );
+  return [...growths, ...overlaps, ...refusals];
 }

@@ -2,13 +2,24 @@
 import {NO_LOCK} from '../oneThread/peers.js';
 import {OURS, PartReader, type Report} from '../support/report.js';
 import {formatTable, number, ratio, times, withUnit} from '../support/table.js';
-import {KINDS, SIZES, sizeRow, THREADS, threadsRow} from './rows.js';
+import {
+  KINDS,
+  REFUSALS,
+  REFUSED,
+  refusedRow,
+  RUNTIMES,
+  SIZES,
+  sizeRow,
+  THREADS,
+  threadsRow,
+} from './rows.js';
 
 export function growthTables(report: Report): string[] {
   const part = new PartReader(report, 'growth');
   return [
     `How cost grows in one thread, in ns a call, all at once\n\n${sizesTable(part)}`,
     `How throughput falls across threads, one caller each, synchronous work\n\n${threadsTable(part)}`,
+    `How long it takes until all waiters have been refused, by runtime\n\n${refusedTable(part)}`,
   ];
 }
 
@@ -40,3 +51,16 @@ function threadsTable(part: PartReader): string {
     ]),
   );
 }
+
+const refusedTable = (part: PartReader): string =>
+  formatTable(
+    ['', ...Object.keys(RUNTIMES)],
+    REFUSALS.flatMap((how) =>
+      REFUSED.map((count) => [
+        `${number(count)} ${how}`,
+        ...Object.keys(RUNTIMES).map((runtime) =>
+          withUnit(part.figure(refusedRow(count, how), runtime, 'milliseconds'), 'ms'),
+        ),
+      ]),
+    ),
+  );
