@@ -9,11 +9,14 @@ import {parse, View} from 'vega';
 import {compile, type TopLevelSpec} from 'vega-lite';
 import {acrossThreadsChart} from './charts/acrossThreads.js';
 import {oneThreadChart} from './charts/oneThread.js';
-import {readReport} from './support/report.js';
+import {readReports} from './support/report.js';
 
 const [, , file] = process.argv;
 if (file === undefined) throw new Error('Usage: npm run bench:charts -- FILE');
-const report = readReport(file);
+const reports = readReports(file);
+// What most users run.
+const report = reports.find(({node}) => node.startsWith('v24.')) ?? reports.at(-1);
+if (report === undefined) throw new Error(`There is no report in ${file}.`);
 
 async function draw(spec: TopLevelSpec, name: string): Promise<void> {
   const svg = await new View(parse(compile(spec).spec), {renderer: 'none'}).toSVG();

@@ -1,23 +1,27 @@
 /**
- * `npm run bench -- [--only one-thread|threads|keys|blocking|growth] [--quick] [--json FILE] [--node PATH]`
+ * `npm run bench -- [--only one-thread|threads|keys|blocking|growth] [--quick] [--json FILE] [--node PATH]...`
  *
- * Builds the package and measures what was built, beside its peers, with the Node.js at PATH: see
- * suite.ts.
+ * Builds the package and measures what was built, beside its peers: on this Node.js and on the
+ * newest 24 and 26 that npm has, or on each one at a PATH. Prints all figures of each, and in the
+ * end the goals, with what each Node.js reached.
  */
 import {parseArgs} from 'node:util';
 import {PARTS} from './support/report.js';
 import {runSuite} from './support/runSuite.js';
+import {check, goalsTable, tables} from './tables.js';
 
 const {values} = parseArgs({
   options: {
     only: {type: 'string'},
     quick: {type: 'boolean'},
     json: {type: 'string'},
-    node: {type: 'string'},
+    node: {type: 'string', multiple: true},
   },
 });
 const only = PARTS.find((part) => part === values.only);
 if (values.only !== only) {
   throw new Error(`Expected --only to be one of ${PARTS.join(', ')}, but got ${values.only}.`);
 }
-process.exitCode = runSuite({...values, only});
+const reports = await runSuite({...values, only, nodes: values.node});
+for (const report of reports) console.log(`\n${tables(report)}`);
+console.log(`\n${goalsTable(check(reports))}`);

@@ -1,25 +1,20 @@
-/** All benchmarks in one run: measures part by part, prints the tables, and writes the figures. */
+/** All benchmarks on one Node.js: measures part by part, and writes the figures. */
 import {writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
 import {measureBlocking} from './blocking/part.js';
-import {blockingTables} from './blocking/tables.js';
 import {measureGrowth} from './growth/part.js';
-import {growthTables} from './growth/tables.js';
 import {measureKeys} from './keys/part.js';
-import {keysTables} from './keys/tables.js';
 import {measureOneThread} from './oneThread/part.js';
-import {oneThreadTables} from './oneThread/tables.js';
-import {describeRun, PARTS, type Cell, type Report} from './support/report.js';
+import {PARTS, type Cell, type Report} from './support/report.js';
 import type {SuiteOptions} from './support/runSuite.js';
 import {measureThreads} from './threads/part.js';
-import {threadsTables} from './threads/tables.js';
 
 const parts = {
-  'one-thread': {measure: measureOneThread, tables: oneThreadTables},
-  threads: {measure: measureThreads, tables: threadsTables},
-  keys: {measure: measureKeys, tables: keysTables},
-  blocking: {measure: measureBlocking, tables: blockingTables},
-  growth: {measure: measureGrowth, tables: growthTables},
+  'one-thread': measureOneThread,
+  threads: measureThreads,
+  keys: measureKeys,
+  blocking: measureBlocking,
+  growth: measureGrowth,
 };
 
 const {only, quick = false, json} = JSON.parse(process.argv[2] as string) as SuiteOptions;
@@ -33,11 +28,9 @@ const report: Report = {
   quick,
   cells,
 };
-
-console.log(describeRun(report));
 for (const part of PARTS) {
-  if (only !== undefined && only !== part) continue;
-  cells.push(...(await parts[part].measure(quick)));
-  for (const table of parts[part].tables(report)) console.log(`\n${table}`);
+  if (only === undefined || only === part) cells.push(...(await parts[part](quick)));
 }
-if (json !== undefined) writeFileSync(json, JSON.stringify(report, undefined, 1));
+writeFileSync(json, JSON.stringify(report));
+// It would wait for its next turn.
+process.disconnect();

@@ -29,6 +29,9 @@ export const OURS = '@databases/lock';
 
 export const readReport = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Report;
 
+/** What `--json` wrote: a report for each Node.js. */
+export const readReports = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Report[];
+
 export const describeRun = ({node, processor, date, quick}: Report) =>
   `Node.js ${node}, ${processor}, ${date.slice(0, 10)}${quick ? ' (quick: rough figures)' : ''}`;
 

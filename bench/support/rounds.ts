@@ -4,6 +4,7 @@
  * Who is first rotates.
  */
 import type {Cell, Outcome, Part} from './report.js';
+import {takeTurn} from './turns.js';
 
 export interface Row {
   readonly name: string;
@@ -31,6 +32,7 @@ export async function measureRows(
   for (let round = 0; round < rounds; round++) {
     beforeRound(round);
     for (const row of cells) {
+      await takeTurn();
       const first = round % row.length;
       for (const {measure, cell} of [...row.slice(first), ...row.slice(0, first)]) {
         progress.show(`${part}, round ${round + 1} of ${rounds}: ${cell.row}, ${cell.lock}`);

@@ -1,24 +1,55 @@
-/** Builds the package and runs the benchmarks, in the Node.js that is asked for. */
-import {spawnSync} from 'node:child_process';
-import {rmSync} from 'node:fs';
+/** Builds the package and runs the benchmarks, on each Node.js that is asked for. */
+import {fork, spawnSync} from 'node:child_process';
+import {rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
+import {findNode} from '../../test/support/nodes.js';
 import {compile} from './compile.js';
-import type {Part} from './report.js';
+import {readReport, type Part, type Report} from './report.js';
+import {giveTurns} from './turns.js';
 
 export interface SuiteOptions {
   readonly only?: Part | undefined;
   readonly quick?: boolean | undefined;
-  readonly json?: string | undefined;
-  readonly node?: string | undefined;
+  /** The file for the report. */
+  readonly json: string;
 }
 
-/** @returns the exit code */
-export function runSuite({node = process.execPath, ...options}: SuiteOptions): number {
+interface RunOptions extends Omit<SuiteOptions, 'json'> {
+  /** The file for all reports. */
+  readonly json?: string | undefined;
+  readonly nodes?: readonly string[] | undefined;
+}
+
+/** What users run: this Node.js, and two that npm has. */
+const defaultNodes = () => [
+  process.execPath,
+  ...[24, 26].flatMap((major) => findNode(major) ?? []),
+];
+
+/** @returns a report for each Node.js */
+export async function runSuite({
+  nodes = defaultNodes(),
+  json,
+  ...options
+}: RunOptions): Promise<Report[]> {
   const build = spawnSync('npm', ['run', 'build', '--silent'], {stdio: 'inherit'});
-  if (build.status !== 0) return 1;
+  if (build.status !== 0) throw new Error('The build failed.');
   const directory = compile();
-  const program = path.join(directory, 'bench/suite.js');
-  const {status} = spawnSync(node, [program, JSON.stringify(options)], {stdio: 'inherit'});
-  rmSync(directory, {recursive: true, force: true});
-  return status ?? 1;
+  try {
+    const files = nodes.map((_, n) => path.join(directory, `report-${n}.json`));
+    const suites = nodes.map((node, n) =>
+      fork(path.join(directory, 'bench/suite.js'), [JSON.stringify({...options, json: files[n]})], {
+        execPath: node,
+        execArgv: [],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      }),
+    );
+    const codes = await giveTurns(suites);
+    if (codes.some((code) => code !== 0)) throw new Error('The benchmarks failed.');
+    const reports = files.map(readReport);
+    if (json !== undefined) writeFileSync(json, JSON.stringify(reports, undefined, 1));
+    return reports;
+  } finally {
+    rmSync(directory, {recursive: true, force: true});
+  }
 }
