@@ -24,7 +24,6 @@ export class Entrance implements WaiterEntrance, Holding {
   readonly lock: Lock;
   readonly line: Line;
   readonly settings: LockSettings;
-  readonly #onAbandoned: OnAbandoned | undefined;
   watched: WatchedAcquisition | undefined;
 
   /** How many came in here and hold the lock or wait for it. */
@@ -40,16 +39,10 @@ export class Entrance implements WaiterEntrance, Holding {
   /** The call of `pool()`. Nobody else comes in while it waits, or once no caller is left. */
   #closer: Waiter | undefined;
 
-  constructor(
-    lock: Lock,
-    line: Line,
-    settings: LockSettings,
-    onAbandoned: OnAbandoned | undefined,
-  ) {
+  constructor(lock: Lock, line: Line, settings: LockSettings) {
     this.lock = lock;
     this.line = line;
     this.settings = settings;
-    this.#onAbandoned = onAbandoned;
   }
 
   /** Which lock it is, for errors. */
@@ -65,7 +58,7 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   get onAbandoned(): OnAbandoned | undefined {
-    const own = this.#onAbandoned;
+    const own = this.settings.onAbandoned;
     if (!watching.watcher) return own;
     return (abandonment) => {
       watchAbandoned(this, abandonment.threadId);

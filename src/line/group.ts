@@ -5,7 +5,7 @@ import {callAdmitted, callAtOnce, watchedCallAtOnce, type AnyFunction} from './c
 import type {Entrance} from './entrance.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type WaitLimits} from './limits.js';
-import {Waiter, type WaiterEntrance} from './waiter.js';
+import {Waiter, createCaller, type WaiterEntrance} from './waiter.js';
 import {
   watchEndOfWait,
   watchGathered,
@@ -85,7 +85,7 @@ export class Group implements WaiterEntrance, Holding {
     return this.attempt(() =>
       this.missing === 0
         ? (this.watched ? watchedCallAtOnce(this.watched) : callAtOnce)(this, ACQUISITION, fn, args)
-        : this.#wait(new Waiter(this, fn, args), limits, callAdmitted),
+        : this.#wait(createCaller(this, fn, args), limits, callAdmitted),
     );
   }
 

@@ -2,6 +2,7 @@ import {LockTimeoutError, assertOptions, assertType} from '../errors.js';
 import type {AbortSignalLike, AcquireOptions} from '../types.js';
 import {abortReason, waitersWith} from './aborts.js';
 import {findDeadlines, type Deadlines} from './deadlines.js';
+import type {OnAbandoned} from './protocol.js';
 import type {Waiter} from './waiter.js';
 import {watchTurnedAway} from './watching.js';
 
@@ -14,6 +15,7 @@ export interface WaitLimits {
 /** What a lock, or all locks by key together, are made with. */
 export interface LockSettings extends WaitLimits {
   readonly name: string | undefined;
+  readonly onAbandoned?: OnAbandoned | undefined;
 }
 
 /** Many locks have neither a timeout nor a name. */

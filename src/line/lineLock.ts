@@ -11,9 +11,9 @@ import {
 } from './calls.js';
 import {Entrance} from './entrance.js';
 import {limitsOf, type LockSettings, type WaitLimits} from './limits.js';
-import type {Line, OnAbandoned} from './protocol.js';
+import type {Line} from './protocol.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
-import {Waiter} from './waiter.js';
+import {Waiter, createCaller} from './waiter.js';
 
 /**
  * A lock object: the methods that every lock of this package has, over a line.
@@ -25,9 +25,9 @@ export class LineLock implements Lock {
   readonly [SELF]: LineLock;
   readonly #entrance: Entrance;
 
-  constructor(line: Line, settings: LockSettings, onAbandoned?: OnAbandoned) {
+  constructor(line: Line, settings: LockSettings) {
     this[SELF] = this;
-    this.#entrance = new Entrance(this, line, settings, onAbandoned);
+    this.#entrance = new Entrance(this, line, settings);
   }
 
   /** The way into the line of a lock that `createLock` made. */
@@ -62,7 +62,7 @@ export class LineLock implements Lock {
       }
       return acquisition
         ? callAtOnce(entrance, acquisition, fn as AnyFunction, args)
-        : entrance.enqueue(new Waiter(entrance, fn, args), limits, callAdmitted);
+        : entrance.enqueue(createCaller(entrance, fn, args), limits, callAdmitted);
     } catch (error) {
       // In a variable of this block, which costs nothing to those who do not get here. And nothing
       // is called here that needs room on a stack that may have run out.

@@ -6,8 +6,32 @@ import type {WaitQueue} from './waitQueue.js';
 /** The waiters whose waits one timer or one signal may end. */
 export type CancellableWaiters = WaitQueue<Waiter>;
 
-/** No acquisition has this number. */
-const REFUSED = -1;
+/** Both the waiters whose waits a timer ends and those whose waits a signal ends. */
+class Both {
+  readonly #timeout: CancellableWaiters;
+  readonly #signal: CancellableWaiters;
+
+  constructor(timeout: CancellableWaiters, signal: CancellableWaiters) {
+    this.#timeout = timeout;
+    this.#signal = signal;
+  }
+
+  enqueue(waiter: Waiter): void {
+    // First, because a signal that is not the platform's own may throw.
+    this.#signal.enqueue(waiter);
+    this.#timeout.enqueue(waiter);
+  }
+
+  dequeue(waiter: Waiter): void {
+    this.#timeout.dequeue(waiter);
+    this.#signal.dequeue(waiter);
+  }
+
+  recount(): void {
+    this.#timeout.recount();
+    this.#signal.recount();
+  }
+}
 
 /** What a waiter needs of the way by which it came into its line. */
 export interface WaiterEntrance extends LineEntrance {
@@ -24,7 +48,8 @@ export interface WaiterEntrance extends LineEntrance {
  * refused, or its `resolve` is taken from it.
  *
  * One class for all kinds of callers: a line of two classes takes a fifth more time (rows
- * `… 100 callers` of the benchmark).
+ * `… 100 callers` of the benchmark). And few fields, because there may be many waiters (rows `heap
+ * per waiter`).
  */
 export class Waiter implements LineWaiter {
   readonly entrance: WaiterEntrance;
@@ -32,14 +57,11 @@ export class Waiter implements LineWaiter {
   readonly task: unknown;
   /** Of a call of `withLock` the arguments of its function. */
   readonly args: readonly unknown[] | undefined;
-  /** The number of its acquisition, once it is admitted; `REFUSED` if it never will be. */
-  acquisition = 0;
+  /** Until it is admitted its deadline, then its acquisition: nobody asks for both. */
+  #number: number | undefined;
 
-  /** When its timeout ends its wait; set, and read, by that alone. */
-  deadline = 0;
-
-  #timeout: CancellableWaiters | undefined;
-  #signal: CancellableWaiters | undefined;
+  /** Where it is, too, so that its wait can be ended. */
+  #cancellable: Both | CancellableWaiters | undefined;
   /**
    * Settles its promise; only while it waits. Not private, so that a wait can be ended without a
    * call, for which a stack that ran out has no room.
@@ -56,16 +78,28 @@ export class Waiter implements LineWaiter {
     return this.resolve !== undefined;
   }
 
+  /** When its timeout ends its wait; set, and read, by that alone. */
+  get deadline(): number {
+    return this.#number as number;
+  }
+
+  set deadline(deadline: number) {
+    this.#number = deadline;
+  }
+
+  /** The number of its acquisition, once it is admitted. */
+  get acquisition(): number {
+    return this.#number as number;
+  }
+
   /** It waits until it is admitted or refused, or one of these ends its wait. */
   wait(
     timeout: CancellableWaiters | undefined,
     signal: CancellableWaiters | undefined,
   ): Promise<unknown> {
-    this.#timeout = timeout;
-    this.#signal = signal;
-    // Before the promise, because a signal that is not the platform's own may throw.
-    signal?.enqueue(this);
-    timeout?.enqueue(this);
+    this.#cancellable = timeout && signal ? new Both(timeout, signal) : (timeout ?? signal);
+    // Before the promise, because it may throw.
+    this.#cancellable?.enqueue(this);
     const outcome = new NativePromise<unknown>((resolve) => {
       this.resolve = resolve;
     });
@@ -83,7 +117,7 @@ export class Waiter implements LineWaiter {
    */
   admit(acquisition: number): void {
     if (!this.isWaiting) return;
-    this.acquisition = acquisition;
+    this.#number = acquisition;
     this.#endWait(this.entrance.admitted(this));
   }
 
@@ -91,22 +125,19 @@ export class Waiter implements LineWaiter {
   refuse(failure: () => never): void {
     // No `reject` is kept: it would be one more function for each waiter, and rejecting takes some
     // engines a time that grows with the number of promises that are rejected at once.
-    if (!this.isWaiting) return;
-    this.acquisition = REFUSED;
-    this.#endWait(failing(failure));
+    if (this.isWaiting) this.#endWait(failing(failure));
   }
 
   /** Takes it, who no longer waits, from those whose waits may be ended. */
   tidy(): void {
-    this.#timeout?.recount();
-    this.#signal?.recount();
+    this.#cancellable?.recount();
   }
 
   #endWait(outcome: unknown): void {
     const resolve = this.resolve;
     if (!resolve) return;
     // For what has to be done below, sooner or later.
-    if (this.#timeout || this.#signal) assertRoom(4);
+    if (this.#cancellable) assertRoom(4);
     // First: what the outcome's `then` or a timer calls may look who waits.
     this.resolve = undefined;
     try {
@@ -119,8 +150,7 @@ export class Waiter implements LineWaiter {
     // Its promise is settled. Neither a stack that runs out here nor a signal that throws may undo
     // that.
     try {
-      this.#timeout?.dequeue(this);
-      this.#signal?.dequeue(this);
+      this.#cancellable?.dequeue(this);
     } catch {
       const self = this;
       try {
@@ -131,6 +161,13 @@ export class Waiter implements LineWaiter {
     }
   }
 }
+
+/** Most functions take no arguments: one array for all of them, rather than one for each waiter. */
+const NO_ARGS: readonly unknown[] = [];
+
+/** The waiter of a call of `withLock`. */
+export const createCaller = (entrance: WaiterEntrance, fn: unknown, args: unknown[]): Waiter =>
+  new Waiter(entrance, fn, args.length > 0 ? args : NO_ARGS);
 
 /**
  * Rejects with what `failure` throws. It is called once the waiter's promise awaits this one,

@@ -10,12 +10,8 @@ import {assertSupported} from './runtime/current.js';
 class AtomicsLock extends LineLock implements SharedLock {
   readonly buffer: SharedArrayBuffer;
 
-  constructor(
-    buffer: SharedArrayBuffer,
-    settings: LockSettings,
-    onAbandoned: SharedLockOptions['onAbandoned'],
-  ) {
-    super(findOrCreateLine(buffer), settings, onAbandoned);
+  constructor(buffer: SharedArrayBuffer, settings: LockSettings) {
+    super(findOrCreateLine(buffer), settings);
     this.buffer = buffer;
   }
 
@@ -81,8 +77,8 @@ export function createLock(
     assertType(onAbandoned, 'function', 'onAbandoned to be a function');
   }
   // Before a slot of the memory is taken.
-  const settings = createSettings(timeoutMilliseconds, name);
+  const settings = {...createSettings(timeoutMilliseconds, name), onAbandoned};
   // The key alone counts, so that a message's misspelt field does not make a lock that nobody has.
   const buffer = 'buffer' in options ? checkBuffer(options.buffer, false) : createLockBuffer();
-  return new AtomicsLock(buffer, settings, onAbandoned);
+  return new AtomicsLock(buffer, settings);
 }

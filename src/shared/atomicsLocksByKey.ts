@@ -4,6 +4,7 @@ import type {Entrance} from '../line/entrance.js';
 import {createSettings, type LockSettings} from '../line/limits.js';
 import {LineLock} from '../line/lineLock.js';
 import {LineLocks, type KeyedLocks} from '../line/lineLocks.js';
+import type {OnAbandoned} from '../line/protocol.js';
 import type {
   BlockingOptions,
   LockGuard,
@@ -26,16 +27,10 @@ const DEFAULT_MAX_KEYS = 65_536;
 class LocksInMemory<TKey extends SharedKey> implements KeyedLocks<TKey> {
   readonly settings: LockSettings;
   readonly #lines: KeyLines;
-  readonly #onAbandoned: SharedLocksByKeyOptions<TKey>['onAbandoned'];
 
-  constructor(
-    lines: KeyLines,
-    settings: LockSettings,
-    onAbandoned: SharedLocksByKeyOptions<TKey>['onAbandoned'],
-  ) {
+  constructor(lines: KeyLines, settings: LockSettings) {
     this.settings = settings;
     this.#lines = lines;
-    this.#onAbandoned = onAbandoned;
   }
 
   get size(): number {
@@ -51,7 +46,7 @@ class LocksInMemory<TKey extends SharedKey> implements KeyedLocks<TKey> {
   }
 
   #make(found: ReturnType<KeyLines['find']>): LineLock {
-    const lock = new LineLock(found.line, this.settings, this.#onAbandoned as never);
+    const lock = new LineLock(found.line, this.settings);
     if (found.owner !== undefined) (found.others ??= createWeakMap()).set(this, lock);
     else {
       found.owner = this;
@@ -82,12 +77,8 @@ class AtomicsLocks<TKey extends SharedKey>
 {
   readonly buffer: SharedArrayBuffer;
 
-  constructor(
-    buffer: SharedArrayBuffer,
-    settings: LockSettings,
-    onAbandoned: SharedLocksByKeyOptions<TKey>['onAbandoned'],
-  ) {
-    super(new LocksInMemory(findOrCreateKeyLines(buffer), settings, onAbandoned));
+  constructor(buffer: SharedArrayBuffer, settings: LockSettings) {
+    super(new LocksInMemory(findOrCreateKeyLines(buffer), settings));
     this.buffer = buffer;
   }
 
@@ -150,7 +141,10 @@ export function createLocksByKey<TKey extends SharedKey = SharedKey>(
   }
   if (maxKeys !== undefined) assertMaxKeys(maxKeys);
   // Before a slot of the memory is taken.
-  const settings = createSettings(timeoutMilliseconds, name);
+  const settings = {
+    ...createSettings(timeoutMilliseconds, name),
+    onAbandoned: onAbandoned as OnAbandoned | undefined,
+  };
   const buffer =
     'buffer' in options
       ? checkBuffer(options.buffer, true)
@@ -159,7 +153,7 @@ export function createLocksByKey<TKey extends SharedKey = SharedKey>(
   if (maxKeys !== undefined && maxKeys !== entries) {
     throw badValueError(RangeError, `maxKeys to be that of the buffer, ${entries}`, maxKeys);
   }
-  return new AtomicsLocks(buffer, settings, onAbandoned);
+  return new AtomicsLocks(buffer, settings);
 }
 
 const OPTIONS = ['timeoutMilliseconds', 'buffer', 'onAbandoned', 'maxKeys', 'name'];

@@ -77,9 +77,10 @@ for (const [title, step] of [
 
 test.serial('an heir is told of a death, although a watcher throws when it is', (t) => {
   const deaths: number[] = [];
-  const entrance = new Entrance(createLock(), new InProcessLine(), {name: undefined}, (death) =>
-    deaths.push(death.threadId),
-  );
+  const entrance = new Entrance(createLock(), new InProcessLine(), {
+    name: undefined,
+    onAbandoned: ({threadId}) => deaths.push(threadId),
+  });
   const told = watchBy(fail);
   entrance.onAbandoned?.({threadId: 7});
   t.deepEqual(deaths, [7]);
