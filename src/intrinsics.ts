@@ -45,11 +45,11 @@ const {get, set, delete: deleteKey} = NativeMap.prototype;
 export const createMap = <K, V>(): Map<K, V> =>
   Object.assign(new NativeMap(), {get, set, delete: deleteKey});
 
-/** The same of a `WeakMap`. */
-const {WeakMap: NativeWeakMap} = globalThis;
-const {get: getWeak, set: setWeak} = NativeWeakMap.prototype;
-export const createWeakMap = <K extends object, V>(): WeakMap<K, V> =>
-  Object.assign(new NativeWeakMap(), {get: getWeak, set: setWeak});
+/** The same of a `WeakMap`. (Pure, so that a bundle without a user of it goes without it.) */
+export const createWeakMap = /* @__PURE__ */ (({WeakMap: NativeWeakMap}) => {
+  const {get, set} = NativeWeakMap.prototype;
+  return <K extends object, V>(): WeakMap<K, V> => Object.assign(new NativeWeakMap(), {get, set});
+})(globalThis);
 
 /** Timers, and a clock. */
 export interface Timers {
