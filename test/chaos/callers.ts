@@ -1,8 +1,11 @@
 /** What every thread of a run does with the lock: callers with all kinds of timeouts and work. */
-import {threadId} from 'node:worker_threads';
+import type {SharedKey} from '../../src/shared/index.js';
+import {TESTED_KEY, crowdKey} from './crowd.js';
 import {attach, type LockSource} from './locks.js';
 import {CALLERS, type End, type Marks, type Moment} from './marks.js';
+import {newNumber} from './memory.js';
 import {isTimeout, type Player, type Section, type TestedLock} from './tested.js';
+import {exitThread, numberInLock} from './threads.js';
 
 const SHORT_MILLISECONDS = 50;
 const LONG_MILLISECONDS = 5000;
@@ -27,6 +30,11 @@ export class Callers implements Player {
     this.#marks = marks;
     this.#source = source;
     this.#random = random;
+    if (numberInLock !== undefined) marks.hasNumber(numberInLock);
+  }
+
+  get mayBlock(): boolean {
+    return this.#marks.thread !== 0;
   }
 
   /** The timeout of a lock object: none, 0, short or long. */
@@ -72,6 +80,7 @@ export class Callers implements Player {
     // Right after the call: who has not asked yet is not killed.
     const call = lock.withLock(() =>
       this.#section(
+        TESTED_KEY,
         () => marks.enter(lock),
         work,
         () => marks.leave(),
@@ -83,8 +92,8 @@ export class Callers implements Player {
     } catch (error) {
       timedOut = isTimeout(error);
       if (!timedOut) {
-        console.error(`A caller in thread ${threadId} got`, error);
-        marks.wrong('a caller got an unexpected error', threadId);
+        console.error(`A caller in thread ${marks.thread} got`, error);
+        marks.wrong('a caller got an unexpected error', marks.thread);
       }
     }
     marks.hasAnswer(caller, timedOut);
@@ -94,6 +103,7 @@ export class Callers implements Player {
   inCrowd(numbers: readonly number[], section?: Section): Promise<void> | undefined {
     const marks = this.#marks;
     return this.#section(
+      crowdKey(numbers[0] as number),
       () => marks.enterCrowd(numbers),
       section ?? (() => this.#work()),
       () => marks.leaveCrowd(numbers),
@@ -104,7 +114,14 @@ export class Callers implements Player {
     return this.#marks.leftInCrowd(this.#random());
   }
 
-  #section(enter: () => void, work: Section, leave: () => void): Promise<void> | undefined {
+  /** @param key whose lock this thread has */
+  #section(
+    key: SharedKey,
+    enter: () => void,
+    work: Section,
+    leave: () => void,
+  ): Promise<void> | undefined {
+    this.noteNumber(key);
     const atOnce = this.#obey('admitted');
     if (atOnce !== undefined) return atOnce;
     enter();
@@ -116,6 +133,12 @@ export class Callers implements Player {
     };
     const done = work();
     return done === undefined ? leaving() : Promise.resolve(done).then(leaving);
+  }
+
+  /** By which number the lock knows this thread can be seen while it has the lock of a key. */
+  noteNumber(key: SharedKey = TESTED_KEY): void {
+    const number = newNumber(this.#source, key);
+    if (number !== undefined) this.#marks.hasNumber(number);
   }
 
   #work(): Promise<void> | undefined {
@@ -134,11 +157,13 @@ export class Callers implements Player {
   }
 
   told(through: TestedLock | undefined, dead: number): void {
+    this.noteNumber();
     this.#marks.told(dead, through);
     this.#obeyInCallback();
   }
 
   toldInCrowd(number: number, dead: number): void {
+    this.noteNumber(crowdKey(number));
     this.#marks.toldInCrowd(number, dead);
     this.#obeyInCallback();
   }
@@ -155,7 +180,7 @@ export class Callers implements Player {
 
   /** Ends this thread. The promise, where there is one, never resolves. */
   end(end: End, inCallback = false): Promise<void> {
-    this.#marks.beginEnd(threadId, end);
+    this.#marks.beginEnd(this.#marks.thread, end);
     if (end === 'error') {
       if (inCallback) throw new Error(ORDERED);
       queueMicrotask(() => {
@@ -168,7 +193,7 @@ export class Callers implements Player {
         this.#marks.beat();
       }
     } else {
-      process.exit();
+      exitThread();
     }
     return new Promise(() => undefined);
   }

@@ -13,7 +13,7 @@ export const MAX_KEYS = 256;
 export const TESTED_KEY = 500;
 
 /** A number, a string or a bigint. None of them is the tested key: that number's turn is a bigint. */
-function crowdKey(number: number): SharedKey {
+export function crowdKey(number: number): SharedKey {
   if (number % 3 === 0) return number;
   return number % 3 === 1 ? String(number) : BigInt(number);
 }
@@ -90,7 +90,7 @@ export function attachToKeys(
       if (random() < 0.6) {
         const number = anyone();
         const lock = lockOf(locks, crowdKey(number), blocksFor);
-        await useLock(lock, random, () => player.inCrowd([number]));
+        await useLock(lock, player, random, () => player.inCrowd([number]));
       } else {
         const size = 1 + Math.floor(random() * SEVERAL);
         const numbers = [...new Set(Array.from({length: size}, anyone))];
@@ -113,7 +113,7 @@ export function attachToKeys(
         );
       }
       if (way < 0.5) await busily(useCrowd);
-      return useLock(testedKey, random, section);
+      return useLock(testedKey, player, random, section);
     },
   };
   return tested;

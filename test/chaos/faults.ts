@@ -9,6 +9,7 @@ const INHERITANCE = 'src/shared/memory/inheritance.ts';
 const KEY_INDEX = 'src/shared/memory/keyIndex.ts';
 const CONTENDER = 'src/shared/contender.ts';
 const LIVENESS = 'src/shared/liveness.ts';
+const THREADS = 'src/shared/memory/threads.ts';
 
 export const faults: Readonly<Record<string, readonly Edit[]>> = {
   'a busy owner is robbed': [
@@ -47,10 +48,22 @@ export const faults: Readonly<Record<string, readonly Edit[]>> = {
       'startTimer(1e8, true, () => {',
     ),
   ],
-  'the dead are never found': edit(
-    LIVENESS,
-    'if (thread.hasDied) return true;',
-    'if (thread.threadId > 0) return false;',
+  'the dead are never found': [
+    ...edit(LIVENESS, 'if (thread.hasDied) return true;', 'if (thread.threadId > 0) return false;'),
+    // By threads that are blocked, neither.
+    ...edit(
+      'src/shared/ownerWatch.ts',
+      'owner.hasDied ||\n      (owner.threadId !== MAIN_THREAD &&',
+      '(owner.threadId < 0 &&',
+    ),
+  ],
+
+  // Those that only other runtimes have, which are found with `--runtime` and that path.
+
+  'on Deno, all threads have one number': edit(
+    THREADS,
+    'return 1 + (Atomics.add(cells, THREADS, 1) & (MOST_THREADS - 1));',
+    'return 1;',
   ),
 
   // Those of locks by key, which are found with `--lock keys`.

@@ -37,7 +37,7 @@ export function attach(
     onAbandoned: ({threadId}) => player.told(tested, threadId),
   });
   const tested: TestedLock = {
-    withLock: (section) => useLock(lock, random, section),
+    withLock: (section) => useLock(lock, player, random, section),
   };
   return tested;
 }
@@ -78,7 +78,7 @@ export const isAvailable = (name: LockName) => name !== 'web' || webLocks() !== 
 
 function webLock(timeoutMilliseconds: number | undefined): TestedLock {
   const locks = webLocks();
-  if (locks === undefined) throw new Error('This Node.js has no Web Locks.');
+  if (locks === undefined) throw new Error('This runtime has no Web Locks.');
   return {
     async withLock(section) {
       if (timeoutMilliseconds === 0) {

@@ -7,8 +7,14 @@
  * From then on another may have its lock, but only after it has run its last line: a thread that
  * still writes here after somebody was told of its death, or finds another's mark at the end of its
  * section, was robbed.
+ *
+ * A run numbers its threads, main is 0. The lock may know them by other numbers. Each thread writes
+ * down its own, as soon as it can see it in the lock's memory: before its first section. Whoever is
+ * told of a number that no thread has written down yet is told of a thread that was in no section,
+ * for example because it ended on its way there. Then a stand-in takes its place: it may be dead, as
+ * far as anybody knows, and a thread that comes to have that number later lives on after its death
+ * was reported.
  */
-import {threadId} from 'node:worker_threads';
 
 /** How a thread ends. `lives` is not an end, and `done` is the orderly one when the run is over. */
 export const ENDS = [
@@ -43,6 +49,7 @@ export const WRONGS = [
   'in the crowd, a mark was left by a dead thread, and nobody was told',
   'in the crowd, onAbandoned names a living thread',
   'in the crowd, onAbandoned was called while a living thread was inside',
+  'two threads have had one number in the lock',
   'a caller got an unexpected error',
   'a thread ended by itself',
 ] as const;
@@ -70,11 +77,17 @@ const MARKS_LEFT = 13;
 const CROWD_ACQUISITIONS = 14;
 const CROWD_INHERITED = 15;
 const CROWD_NOT_TOLD = 16;
+const STAND_INS = 17;
 const TASKS = 32; // for each task in flight, the thread that runs it, counted from 1
 const CROWD_INSIDE = 64; // for each key of the crowd, the thread, counted from 1
-const HEADER_CELLS = CROWD_INSIDE + CROWD;
+const NUMBERS = CROWD_INSIDE + CROWD; // for each number in the lock, its thread, counted from 1
+const MOST_THREADS = 1 << 17;
+const HEADER_CELLS = NUMBERS + MOST_THREADS;
 
-// A thread. Ids are never used twice in a process.
+/** In the place of a thread: nobody had written down the number when it was reported dead. */
+const UNKNOWN = -1;
+
+// A thread. Ids are never used twice in a process. The stand-ins for numbers come after the threads.
 const END = 0; // index in ENDS
 const ENDED_AT = 1; // when main saw its end
 const HAS_ASKED = 2;
@@ -88,17 +101,21 @@ const IS_SETTLED = 9; // the heir has entered since
 const HAS_FINISHED = 10;
 const WAITING_SINCE = 12; // for each caller; 0 while it does not wait
 const THREAD_CELLS = WAITING_SINCE + CALLERS;
-const THREADS = 1 << 17;
+const THREADS = 2 * MOST_THREADS;
 
-const machineTime = () => Number(process.hrtime.bigint() / 1_000_000n) | 0;
+/** On a clock that all threads share, about. (On Bun and Deno, `hrtime` begins anew in each.) */
+const machineTime = () => (performance.timeOrigin + performance.now()) | 0;
 
 export class Marks {
+  /** The number of this thread. */
+  readonly thread: number;
   readonly memory: SharedArrayBuffer;
   readonly #cells: Int32Array;
   /** The object through which this thread was told of deaths since its last entry, and of which. */
   #told: {through: unknown; ids: number[]} | undefined;
 
-  constructor(memory?: SharedArrayBuffer) {
+  constructor(thread: number, memory?: SharedArrayBuffer) {
+    this.thread = thread;
     this.memory = memory ?? new SharedArrayBuffer((HEADER_CELLS + THREADS * THREAD_CELLS) * 4);
     this.#cells = new Int32Array(this.memory);
     if (memory === undefined) this.#cells[START] = machineTime();
@@ -126,9 +143,9 @@ export class Marks {
   /** @param through the lock object */
   enter(through: unknown): void {
     this.beat();
-    const before = Atomics.exchange(this.#cells, INSIDE, threadId + 1) - 1;
+    const before = Atomics.exchange(this.#cells, INSIDE, this.thread + 1) - 1;
     if (before >= 0) {
-      if (before === threadId || !this.isEnding(before)) {
+      if (before === this.thread || !this.isEnding(before)) {
         this.#count(OVERLAPS);
         this.wrong('overlap: a living thread is still inside', before);
       } else {
@@ -157,10 +174,10 @@ export class Marks {
   leave(): void {
     this.beat();
     this.doing('anything');
-    const found = Atomics.compareExchange(this.#cells, INSIDE, threadId + 1, 0) - 1;
-    if (found === threadId) return;
+    const found = Atomics.compareExchange(this.#cells, INSIDE, this.thread + 1, 0) - 1;
+    if (found === this.thread) return;
     // Between living threads, whoever entered has counted this overlap.
-    if (this.isEnding(threadId)) this.#count(OVERLAPS);
+    if (this.isEnding(this.thread)) this.#count(OVERLAPS);
     this.wrong('overlap: another has entered before the section ended', found);
   }
 
@@ -168,11 +185,12 @@ export class Marks {
    * What `onAbandoned` of the object `through` calls; `undefined` if its caller may not enter after
    * all.
    */
-  told(dead: number, through: unknown): void {
+  told(number: number, through: unknown): void {
     this.beat();
+    const dead = this.#threadOf(number);
     if (!this.isEnding(dead)) this.wrong('onAbandoned names a living thread', dead);
     this.#noteBeats(dead);
-    const earlier = Atomics.exchange(this.#cells, cellOf(TOLD_TO, dead), threadId + 1) - 1;
+    const earlier = Atomics.exchange(this.#cells, cellOf(TOLD_TO, dead), this.thread + 1) - 1;
     if (earlier < 0) {
       this.#set(TOLD_AT, this.now(), dead);
     } else {
@@ -204,9 +222,9 @@ export class Marks {
     this.beat();
     for (const number of numbers) {
       this.#count(CROWD_ACQUISITIONS);
-      const before = Atomics.exchange(this.#cells, CROWD_INSIDE + number, threadId + 1) - 1;
+      const before = Atomics.exchange(this.#cells, CROWD_INSIDE + number, this.thread + 1) - 1;
       if (before < 0) continue;
-      if (before === threadId || !this.isEnding(before)) {
+      if (before === this.thread || !this.isEnding(before)) {
         this.#count(OVERLAPS);
         this.wrong('overlap in the crowd: a living thread is still inside', before);
       } else {
@@ -221,16 +239,17 @@ export class Marks {
     this.beat();
     for (const number of numbers) {
       const cell = CROWD_INSIDE + number;
-      const found = Atomics.compareExchange(this.#cells, cell, threadId + 1, 0) - 1;
-      if (found === threadId) continue;
-      if (this.isEnding(threadId)) this.#count(OVERLAPS);
+      const found = Atomics.compareExchange(this.#cells, cell, this.thread + 1, 0) - 1;
+      if (found === this.thread) continue;
+      if (this.isEnding(this.thread)) this.#count(OVERLAPS);
       this.wrong('overlap in the crowd: another has entered before the section ended', found);
     }
   }
 
   /** What `onAbandoned` calls for a key of the crowd. */
-  toldInCrowd(number: number, dead: number): void {
+  toldInCrowd(number: number, deadNumber: number): void {
     this.beat();
+    const dead = this.#threadOf(deadNumber);
     if (!this.isEnding(dead)) this.wrong('in the crowd, onAbandoned names a living thread', dead);
     this.#noteBeats(dead);
     const cell = CROWD_INSIDE + number;
@@ -253,11 +272,43 @@ export class Marks {
     return undefined;
   }
 
+  // Numbers
+
+  /** This thread is the one that the lock knows by `number`. */
+  hasNumber(number: number): void {
+    const found = Atomics.compareExchange(this.#cells, NUMBERS + number, 0, this.thread + 1);
+    if (found === UNKNOWN) {
+      this.#count(OVERLAPS);
+      this.wrong('overlap: a thread went on after its death had been reported', this.thread);
+    } else if (found !== 0 && found !== this.thread + 1) {
+      this.wrong('two threads have had one number in the lock', found - 1);
+    }
+  }
+
+  /** The thread that the lock knows by `number` and reports as dead, or its stand-in. */
+  #threadOf(number: number): number {
+    const found = Atomics.compareExchange(this.#cells, NUMBERS + number, 0, UNKNOWN);
+    if (found > 0) return found - 1;
+    const standIn = MOST_THREADS + number;
+    if (found === 0) this.#count(STAND_INS);
+    this.beginEnd(standIn, 'done');
+    return standIn;
+  }
+
+  /** By which numbers the lock has known a thread. */
+  numbersOf(thread: number): number[] {
+    const numbers: number[] = [];
+    for (let number = 0; number < MOST_THREADS; number++) {
+      if (this.#get(NUMBERS + number) === thread + 1) numbers.push(number);
+    }
+    return numbers;
+  }
+
   // This thread
 
   /** Shows that this thread still runs. */
   beat(): void {
-    Atomics.add(this.#cells, cellOf(BEATS, threadId), 1);
+    Atomics.add(this.#cells, cellOf(BEATS, this.thread), 1);
   }
 
   beats(thread: number): number {
@@ -265,15 +316,15 @@ export class Marks {
   }
 
   doing(what: keyof typeof DOING): void {
-    this.#set(IS_DOING, DOING[what], threadId);
+    this.#set(IS_DOING, DOING[what], this.thread);
   }
 
   /** Keeps this thread's event loop from turning. */
   block(milliseconds: number): void {
-    const before = this.#get(IS_DOING, threadId);
+    const before = this.#get(IS_DOING, this.thread);
     this.doing('blocked');
     this.compute(milliseconds);
-    this.#set(IS_DOING, before, threadId);
+    this.#set(IS_DOING, before, this.thread);
   }
 
   compute(milliseconds: number): void {
@@ -282,32 +333,32 @@ export class Marks {
   }
 
   asks(caller: number): void {
-    this.#set(WAITING_SINCE + caller, this.now(), threadId);
-    this.#set(HAS_ASKED, 1, threadId);
+    this.#set(WAITING_SINCE + caller, this.now(), this.thread);
+    this.#set(HAS_ASKED, 1, this.thread);
   }
 
   hasAnswer(caller: number, timedOut: boolean): void {
     const cell = WAITING_SINCE + caller;
-    const waited = this.now() - this.#get(cell, threadId);
-    this.#set(cell, 0, threadId);
+    const waited = this.now() - this.#get(cell, this.thread);
+    this.#set(cell, 0, this.thread);
     if (timedOut) this.#count(TIMEOUTS);
     if (waited > this.#get(LONGEST_WAIT)) this.#set(LONGEST_WAIT, waited);
   }
 
   /** How this thread is to end itself, if `moment` is the one for it. */
   orderAt(moment: Moment): End | undefined {
-    const order = this.#get(ORDER, threadId);
+    const order = this.#get(ORDER, this.thread);
     if (order === 0) return undefined;
     const due = MOMENTS[order >> 8];
     return due === moment || due === 'any' ? ENDS[order & 0xff] : undefined;
   }
 
   finish(): void {
-    this.#set(HAS_FINISHED, 1, threadId);
+    this.#set(HAS_FINISHED, 1, this.thread);
   }
 
   runsTask(task: number): void {
-    this.#set(TASKS + task, threadId + 1);
+    this.#set(TASKS + task, this.thread + 1);
   }
 
   // Ends
@@ -353,7 +404,7 @@ export class Marks {
 
   wrong(wrong: Wrong, about: number): void {
     if (Atomics.compareExchange(this.#cells, WRONG, 0, -1) !== 0) return;
-    this.#set(FINDER, threadId);
+    this.#set(FINDER, this.thread);
     this.#set(ABOUT, about);
     this.#set(WRONG, WRONGS.indexOf(wrong));
   }
@@ -423,6 +474,7 @@ export class Marks {
       marksLeft: this.#get(MARKS_LEFT),
       notTold: this.#get(NOT_TOLD),
       retold: this.#get(RETOLD),
+      standIns: this.#get(STAND_INS),
       longestWait: this.#get(LONGEST_WAIT),
       crowdAcquisitions: this.#get(CROWD_ACQUISITIONS),
       crowdInherited: this.#get(CROWD_INHERITED),
@@ -433,11 +485,11 @@ export class Marks {
   /**
    * How long each inherited lock took, from when main saw the owner's end to when the heir was
    * told. Where the heir was told of several, because one died while it inherited from another,
-   * from the last of these ends.
+   * from the last of these ends. Without the stand-ins: nobody knows when those ended.
    */
   inheritances(): number[] {
     const byHeir = new Map<string, {endedAt: number; toldAt: number}>();
-    for (let thread = 0; thread < THREADS; thread++) {
+    for (let thread = 0; thread < MOST_THREADS; thread++) {
       const heir = this.#get(TOLD_TO, thread);
       if (heir === 0) continue;
       const toldAt = this.#get(TOLD_AT, thread);

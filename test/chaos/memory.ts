@@ -1,4 +1,5 @@
 /** Our locks' memory in words, by the layout and the constants in src/shared/memory. */
+import type {SharedKey} from '../../src/shared/index.js';
 import {hashKey} from '../../src/shared/memory/keys.js';
 import {TESTED_KEY} from './crowd.js';
 import {isOurs, type LockSource} from './locks.js';
@@ -17,6 +18,7 @@ const KEY = 10;
 const GENERATION = 14;
 const BUCKET_CELLS = 16;
 const NUMBER_MASK = (1 << 18) - 1;
+const LEVEL_MASK = 15;
 const STATES = ['FREE_SLOT', 'IN_USE', 'DIED', 'PREPARING'];
 
 function slots(cells: Int32Array) {
@@ -30,6 +32,31 @@ function slots(cells: Int32Array) {
       tokens: tokens.slice(0, 3),
     };
   });
+}
+
+/** Where the slot of this thread is, and whose it was when this thread had a lock. */
+let seen = {cell: 0, thread: -1};
+
+/**
+ * By which number the memory knows this thread, which has the lock of `key`; `undefined` where that
+ * is no news.
+ */
+export function newNumber({name, buffer}: LockSource, key: SharedKey): number | undefined {
+  if (!isOurs(name)) return undefined;
+  const cells = new Int32Array(buffer);
+  if (cells[seen.cell] === seen.thread) return undefined;
+  for (let number = 0; number < (cells[USED] ?? 0); number++) {
+    const first = FIRST_ENTRY + number * ENTRY_CELLS;
+    const word = cells[first] ?? 0;
+    const isHeld = (word & 0xff) !== 0 && (word & 0x100) === 0;
+    if (!isHeld || !hasKey(cells, first, key)) continue;
+    // An entry may still have a key whose lock is elsewhere.
+    if (cells[BUCKETS] !== 0 && !namedBy(cells, number).includes('member')) continue;
+    const cell = FIRST_SLOT + ((word & 0xff) - 1) * SLOT_CELLS;
+    seen = {cell, thread: cells[cell] ?? 0};
+    return seen.thread >> 2;
+  }
+  return undefined;
 }
 
 /** The entries that were ever used. */
@@ -47,7 +74,7 @@ function entries(cells: Int32Array) {
       waiting: all.filter((slot) => hasBit(cells, first + WAITING, 32, slot)),
       untold: all.filter((slot) => hasBit(cells, first + DEATHS, 26, slot)),
       generation: cells[first + GENERATION] ?? 0,
-      isTested: isTested(cells, first + KEY),
+      isTested: hasKey(cells, first, TESTED_KEY),
       named: namedBy(cells, number),
     };
   });
@@ -58,10 +85,10 @@ function hasBit(cells: Int32Array, first: number, bits: number, slot: number): b
   return ((cells[first + Math.floor(slot / bits)] ?? 0) & (1 << (slot % bits))) !== 0;
 }
 
-/** Whether the entry has the tested lock, or had it. */
-function isTested(cells: Int32Array, first: number): boolean {
+/** Whether the entry that begins there has the lock of `key`, or had it. */
+function hasKey(cells: Int32Array, first: number, key: SharedKey): boolean {
   if (cells[BUCKETS] === 0) return true;
-  return hashKey(cells, TESTED_KEY).every((part, n) => cells[first + n] === part);
+  return hashKey(cells, key).every((part, n) => cells[first + KEY + n] === part);
 }
 
 /** What the cells of the index are to the entry that name it. */
@@ -74,9 +101,9 @@ function namedBy(cells: Int32Array, number: number): ('member' | 'tentative')[] 
 
 /**
  * The words that are not free, the tested lock's too if it is, and the slots that have to do with
- * one of them or with one of `threads`.
+ * one of them or with one of the threads that the lock knows by one of `numbers`.
  */
-export function describe({name, buffer}: LockSource, threads: readonly number[] = []): string {
+export function describe({name, buffer}: LockSource, numbers: readonly number[] = []): string {
   const cells = new Int32Array(buffer);
   if (!isOurs(name)) return `word ${cells[0] ?? 0}`;
   const shown = entries(cells).filter(({word, isFree, waiting, untold, isTested}) => {
@@ -93,8 +120,10 @@ export function describe({name, buffer}: LockSource, threads: readonly number[] 
     );
   }
   for (const {slot, threadId, state, calls, tokens} of slots(cells)) {
-    if (!named.has(slot) && !threads.includes(threadId)) continue;
-    const these = tokens.map((token) => (token > 0 ? 'armed' : token === 0 ? 'spent' : token));
+    if (!named.has(slot) && !numbers.includes(threadId)) continue;
+    const these = tokens.map((token) =>
+      token > 0 ? `armed (${token & LEVEL_MASK})` : token === 0 ? 'spent' : token,
+    );
     lines.push(
       `slot ${slot}: thread ${threadId} ${state}${calls === 0 ? '' : ', called'}, tokens ${these.join(' ')}`,
     );

@@ -1,8 +1,7 @@
 /** One run: main starts the threads, ends them at random, calls the lock itself, and adds up. */
-import {subscribe} from 'node:diagnostics_channel';
 import {setTimeout as wait} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
-import {Worker, threadId} from 'node:worker_threads';
+import {Worker} from 'node:worker_threads';
 import {Piscina} from 'piscina';
 import {randomNumbers} from '../support/random.js';
 import {Callers, ORDERED, pause, turn} from './callers.js';
@@ -11,14 +10,21 @@ import {createSource, isAvailable, isOurs, repair, type LockName} from './locks.
 import {CALLERS, DOING, Marks, type End, type Moment} from './marks.js';
 import {countHeld, describe, unrest} from './memory.js';
 import type {Task} from './task.js';
-import type {Data} from './worker.js';
+import {
+  RUNTIME,
+  canRunOutOfMemory,
+  isAvailableKind,
+  startThread,
+  type Data,
+  type Thread,
+  type WorkerKind,
+} from './threads.js';
 
+const MAIN = 0;
 const WORKERS = 4;
+const WORKERS_TEXT = {node: 'node:worker_threads', web: 'Web Workers'};
 const POOL_THREADS = 2;
 const TASKS_IN_FLIGHT = 4;
-
-/** Small enough that a worker runs out of it soon. */
-const RESOURCE_LIMITS = {maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4};
 
 /**
  * How long callers may wait without any entering. Heirs die, too, so an inheritance may take long.
@@ -39,45 +45,45 @@ export interface RunOptions {
   readonly lock: LockName;
   readonly seconds: number;
   readonly seed: number;
+  /** Those of the pool are always Node.js's. */
+  readonly workers: WorkerKind;
 }
 
-const {lock: name, seconds, seed} = JSON.parse(process.argv[2] as string) as RunOptions;
+const {lock: name, seconds, seed, workers} = JSON.parse(process.argv[2] as string) as RunOptions;
 if (!isAvailable(name)) {
-  console.log(`Node.js ${process.version} has no Web Locks.`);
+  console.log(`${RUNTIME} has no Web Locks.`);
+  process.exit(2);
+}
+if (!isAvailableKind(workers)) {
+  console.log(`${RUNTIME} has no Web Workers: choose another --runtime.`);
   process.exit(2);
 }
 const random = randomNumbers(seed);
-const marks = new Marks();
+const marks = new Marks(MAIN);
 const source = createSource(name);
 const callers = new Callers(marks, source, random);
 
-// Before the subscription: it is no part of the game.
+// It is no part of the game.
 new Worker(fileURLToPath(new URL('./watchdog.js', import.meta.url)), {
   workerData: {memory: marks.memory, source},
 }).unref();
 
 const kills = new Map<End, number>();
-const ended = new Map<number, () => void>();
 const living = new Set<number>();
 let stranded = 0;
 let longestStandstill = 0;
 let mostHeld = 0;
 let isKilling = true;
 
-// Every worker, also Piscina's.
-subscribe('worker_threads', (message) => {
-  const {worker} = message as {worker: Worker};
-  const id = worker.threadId;
-  living.add(id);
-  worker.once('exit', () => {
-    marks.hasEnded(id);
-    living.delete(id);
-    const end = marks.endOf(id);
-    kills.set(end, (kills.get(end) ?? 0) + 1);
-    ended.get(id)?.();
-    ended.delete(id);
-  });
-});
+const dead: number[] = [];
+
+function hasEnded(id: number): void {
+  dead.push(id);
+  marks.hasEnded(id);
+  living.delete(id);
+  const end = marks.endOf(id);
+  kills.set(end, (kills.get(end) ?? 0) + 1);
+}
 
 function pick<T>(from: readonly T[]): T {
   return from[Math.floor(random() * from.length)] as T;
@@ -85,9 +91,7 @@ function pick<T>(from: readonly T[]): T {
 
 // Workers
 
-interface Subject {
-  readonly worker: Worker;
-  readonly id: number;
+interface Subject extends Thread {
   readonly ended: Promise<void>;
   isChosen: boolean;
 }
@@ -96,23 +100,22 @@ const subjects = new Set<Subject>();
 
 function start(): void {
   const data: Data = {memory: marks.memory, source, seed};
-  const worker = new Worker(fileURLToPath(new URL('./worker.js', import.meta.url)), {
-    workerData: data,
-    resourceLimits: RESOURCE_LIMITS,
-  });
-  const id = worker.threadId;
-  worker.on('error', (error: Error & {code?: string}) => {
-    const isExpected = error.message === ORDERED || error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-    if (isExpected && marks.isEnding(id)) return;
-    console.error(`Thread ${id} failed with`, error);
-    marks.wrong('a thread ended by itself', id);
-  });
-  const subject: Subject = {
-    worker,
-    id,
-    ended: new Promise((resolve) => ended.set(id, resolve)),
-    isChosen: false,
-  };
+  let onEnd!: () => void;
+  const ended = new Promise<void>((resolve) => (onEnd = resolve));
+  const thread = startThread(workers, new URL('./worker.js', import.meta.url), data, (id) => ({
+    onError({message = '', code, stack = message}) {
+      const isExpected = message.includes(ORDERED) || code === 'ERR_WORKER_OUT_OF_MEMORY';
+      if (isExpected && marks.isEnding(id)) return;
+      console.error(`Thread ${id} failed with`, stack);
+      marks.wrong('a thread ended by itself', id);
+    },
+    onEnd() {
+      hasEnded(id);
+      onEnd();
+    },
+  }));
+  living.add(thread.id);
+  const subject: Subject = {...thread, ended, isChosen: false};
   subjects.add(subject);
   void subject.ended.then(() => {
     subjects.delete(subject);
@@ -143,17 +146,18 @@ async function kill(victim: Subject): Promise<void> {
   if (means < 0.4) {
     await until(pick([DOING.anything, DOING.inside, DOING.blocked]), victim.id);
     marks.beginEnd(victim.id, 'terminate');
-    void victim.worker.terminate();
+    void victim.terminate();
     return;
   }
-  const end: End = means < 0.7 ? 'exit' : means < 0.9 ? 'error' : 'out of memory';
+  const end: End =
+    means < 0.7 ? 'exit' : means < 0.9 || !canRunOutOfMemory ? 'error' : 'out of memory';
   const moment = pick<Moment>(['any', 'admitted', 'inside', 'leaving', 'told', 'told']);
   marks.order(victim.id, end, moment);
   if (moment !== 'any') {
     await Promise.race([victim.ended, wait(MOMENT_MILLISECONDS, undefined, {ref: false})]);
     marks.order(victim.id, end, 'any');
   }
-  victim.worker.postMessage('now');
+  victim.call();
 }
 
 /** Waits a little for the thread to be at it. `anything` is now. */
@@ -170,6 +174,26 @@ const pool = new Piscina<Task, void>({
   minThreads: POOL_THREADS,
   maxThreads: POOL_THREADS,
 });
+
+// On Deno, a thread whose task was aborted may run on for a while, and send a result.
+pool.on('error', (error: Error) => {
+  if (error.message.startsWith('Unexpected message from Worker')) return;
+  console.error('The pool failed with', error);
+  marks.wrong('a thread ended by itself', MAIN);
+});
+
+const watched = new WeakSet<Worker>();
+
+/** Sees the ends of the pool's threads, which Piscina replaces. */
+function watchPool(): void {
+  for (const worker of pool.threads) {
+    if (watched.has(worker)) continue;
+    watched.add(worker);
+    const id = worker.threadId;
+    living.add(id);
+    worker.once('exit', () => hasEnded(id));
+  }
+}
 
 async function feedPool(place: number): Promise<void> {
   while (!marks.isStopped) {
@@ -189,6 +213,7 @@ async function feedPool(place: number): Promise<void> {
     const done = pool.run(task, {signal: controller.signal}).finally(() => (isDone = true));
     if (isVictim) {
       const victim = await Promise.race([threadOf(place), done.then(() => undefined)]);
+      watchPool();
       await pause(random() * (work === 'compute long' ? 900 : 30));
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set in a callback
       if (victim !== undefined && !isDone) {
@@ -216,13 +241,14 @@ async function threadOf(place: number): Promise<number | undefined> {
 // The watch
 
 const waiting = () =>
-  [threadId, ...living].flatMap((id) => (marks.isEnding(id) ? [] : marks.waitingSince(id)));
+  [MAIN, ...living].flatMap((id) => (marks.isEnding(id) ? [] : marks.waitingSince(id)));
 
 async function watch(): Promise<void> {
   let progressAt = PROGRESS_MILLISECONDS;
   for (;;) {
     await pause(20);
     marks.beat();
+    watchPool();
     if (isOurs(name) && marks.firstWrong() !== undefined) finish();
     if (name === 'keys') mostHeld = Math.max(mostHeld, countHeld(source));
     const standstill = marks.standstill();
@@ -245,19 +271,25 @@ async function watch(): Promise<void> {
 }
 
 function state(): string {
-  const threads = [threadId, ...living];
-  const lines = [describe(source, threads), `inside: thread ${marks.inside ?? 'none'}`];
+  const threads = [MAIN, ...living];
+  const numbers = threads.flatMap((id) => marks.numbersOf(id));
+  const lines = [describe(source, numbers), `inside: thread ${marks.inside ?? 'none'}`];
   for (const id of threads) {
     const since = marks.waitingSince(id).map((at) => marks.now() - at);
     const waits = since.length === 0 ? 'nobody waits' : `waiting for ${since.join(', ')} ms`;
     const finished = marks.hasFinished(id) ? 'finished' : 'runs';
-    lines.push(`thread ${id}: ${finished}, end: ${marks.endOf(id)}, ${waits}`);
+    const inLock = marks.numbersOf(id).join(' and ') || 'unknown';
+    lines.push(
+      `thread ${id}, in the lock ${inLock}: ${finished}, end: ${marks.endOf(id)}, ${waits}`,
+    );
   }
   return lines.join('\n');
 }
 
 /** Prints the figures and ends the process. */
 function finish(stuck = 0, hasEnded = false): never {
+  // Main may have learned of an end before it was quite over, and before anybody else did.
+  for (const id of dead) marks.checkRobbed(id);
   const found = marks.firstWrong();
   const f = marks.figures();
   const ran = marks.now() / 1000;
@@ -272,14 +304,14 @@ function finish(stuck = 0, hasEnded = false): never {
   const ours = isOurs(name);
   console.log(
     [
-      `lock           ${name}, Node.js ${process.version}, seed ${seed}, ${ran.toFixed(0)} s, ${CALLERS} callers in ${WORKERS} workers and main, a pool of ${POOL_THREADS}`,
+      `lock           ${name}, ${RUNTIME}, ${WORKERS_TEXT[workers]}, seed ${seed}, ${ran.toFixed(0)} s, ${CALLERS} callers in ${WORKERS} workers and main, a pool of ${POOL_THREADS}`,
       `acquisitions   ${f.acquisitions} (${Math.round(perSecond(f.acquisitions))} a second)`,
       `timeouts       ${f.timeouts}`,
       `kills          ${total} (${perSecond(total).toFixed(1)} a second): ${byKind}`,
       `marks left     ${f.marksLeft} by threads that died inside${ours ? `, ${f.notTold} of them not reported` : ''}`,
       ...(ours
         ? [
-            `inherited      ${times.length} locks, ${f.retold} reports again because the heir died`,
+            `inherited      ${times.length} locks, ${f.retold} reports again because the heir died, ${f.standIns} threads were unknown`,
             `inheritance    median ${median} ms, slowest ${times.at(-1) ?? 0} ms, ${slow} slower than 1 s`,
           ]
         : []),
@@ -329,7 +361,7 @@ marks.stop();
 
 const deadline = performance.now() + STUCK_MILLISECONDS;
 const others = [...subjects];
-const isOver = () => others.every(({id}) => marks.hasFinished(id)) && marks.hasFinished(threadId);
+const isOver = () => others.every(({id}) => marks.hasFinished(id)) && marks.hasFinished(MAIN);
 let isFed = false;
 void fed.then(() => (isFed = true));
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set in a callback
@@ -343,7 +375,7 @@ if (!isOver() || !isFed) {
 
 // A caller that a task left behind may still be in line, in a thread that stands still.
 for (const id of living) marks.beginEnd(id, 'done');
-await Promise.all([pool.destroy(), ...others.map(({worker}) => worker.terminate())]);
+await Promise.all([pool.destroy(), ...others.map((thread) => thread.terminate())]);
 if (isOurs(name)) {
   // Whoever asks last finds what the others left.
   const last = callers

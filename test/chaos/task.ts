@@ -23,7 +23,7 @@ const TURNS = 300;
 let marks: Marks | undefined;
 
 export default async function run({memory, source, seed, place, work}: Task): Promise<void> {
-  marks ??= new Marks(memory);
+  marks ??= new Marks(threadId, memory);
   const here = marks;
   const callers = new Callers(here, source, randomNumbers(seed ^ threadId));
   const lock = callers.attach(callers.anyTimeout());
@@ -33,6 +33,7 @@ export default async function run({memory, source, seed, place, work}: Task): Pr
     here.runsTask(place);
     void lock
       .withLock(() => {
+        callers.noteNumber();
         here.enter(lock);
         here.leave();
         return undefined;

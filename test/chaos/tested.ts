@@ -1,5 +1,4 @@
 /** What every tested lock is, and the ways in which callers use ours. */
-import {isMainThread} from 'node:worker_threads';
 import type {LockGuard, SharedLock} from '../../src/shared/index.js';
 
 export type Section = () => PromiseLike<void> | undefined;
@@ -12,8 +11,13 @@ export interface TestedLock {
   withLock(section: Section): Promise<void>;
 }
 
-/** What a thread does when it is told of a death, by our locks alone, and with keys of the crowd. */
+/**
+ * What a thread may do with our locks alone: whether it blocks, what it does when it is told of a
+ * death, and with keys of the crowd.
+ */
 export interface Player {
+  /** Not so the main thread. */
+  readonly mayBlock: boolean;
   /** @param through the lock object; `undefined` if its caller may give up after all */
   told(through: TestedLock | undefined, dead: number): void;
   toldInCrowd(number: number, dead: number): void;
@@ -38,11 +42,12 @@ type OurLock = Pick<SharedLock, 'acquireLock' | 'releaseLock' | 'acquire' | 'try
 /** Runs `section` with our lock in one of the ways to do that. */
 export async function useLock(
   lock: OurLock,
+  {mayBlock}: Player,
   random: () => number,
   section: Section,
 ): Promise<void> {
   const way = random();
-  if (way < 0.15 && !isMainThread) {
+  if (way < 0.15 && mayBlock) {
     using _guard = acquireBlocking(lock);
     return await section();
   }

@@ -9,7 +9,8 @@ import {describe} from './memory.js';
 const PATIENCE_MILLISECONDS = 20_000;
 
 const {memory, source} = workerData as {memory: SharedArrayBuffer; source: LockSource};
-const marks = new Marks(memory);
+// It only reads there.
+const marks = new Marks(0, memory);
 let beats = 0;
 let changedAt = marks.now();
 

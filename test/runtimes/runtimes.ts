@@ -8,7 +8,10 @@ import process from 'node:process';
 import {promisify} from 'node:util';
 import type {ExecutionContext, TestFn} from 'ava';
 import {build, type Plugin} from 'esbuild';
+import {compileRun} from '../chaos/compile.js';
+import type {RunOptions} from '../chaos/run.js';
 import {findNode} from '../support/nodes.js';
+import {runtimeArguments} from '../support/runtimes.js';
 import {someAtATime} from '../support/limit.js';
 import {findBinary, here} from './binaries.js';
 import type {Results} from './suite.js';
@@ -16,15 +19,13 @@ import type {Results} from './suite.js';
 interface Runtime {
   readonly name: string;
   readonly find: () => string | undefined;
-  /** What its command takes before a program. */
-  readonly run: readonly string[];
   readonly hasShared: boolean;
 }
 
 const RUNTIMES: readonly Runtime[] = [
-  {name: 'Node.js 18', find: () => findNode(18), run: [], hasShared: false},
-  {name: 'Bun', find: () => findBinary('bun'), run: [], hasShared: true},
-  {name: 'Deno', find: () => findBinary('deno'), run: ['run', '--allow-all'], hasShared: true},
+  {name: 'Node.js 18', find: () => findNode(18), hasShared: false},
+  {name: 'Bun', find: () => findBinary('bun'), hasShared: true},
+  {name: 'Deno', find: () => findBinary('deno'), hasShared: true},
 ];
 
 /** Leads from the sources to what is installed. */
@@ -43,17 +44,35 @@ export function runtimeTests(test: TestFn, project: () => string): void {
   let compiled: Promise<string> | undefined;
   const compileOnce = () => (compiled ??= compile(project()));
 
-  for (const {name, find, run, hasShared} of RUNTIMES) {
+  for (const {name, find, hasShared} of RUNTIMES) {
     for (const entry of ['main', ...(hasShared ? ['shared'] : [])]) {
       test(`${name}: the contract holds for the ${entry} entry`, async (t) => {
         t.timeout(120_000);
         const binary = find();
         if (binary === undefined) return noticeMissing(t, name);
         const program = path.join(await compileOnce(), 'contract.mjs');
-        const {stdout} = await someAtATime(() =>
-          execute(binary, [...run, program, entry], {cwd: project()}),
-        );
+        const {stdout} = await runProgram(binary, [program, entry], project());
         t.deepEqual(failuresIn(t, `${name}, ${entry} entry`, JSON.parse(stdout) as Results), []);
+      });
+    }
+  }
+
+  for (const {name, find, hasShared} of RUNTIMES) {
+    if (!hasShared) continue;
+    for (const workers of ['node', 'web'] as const) {
+      test(`${name}: threads that are killed at random leave no lock behind, in ${workers} workers`, async (t) => {
+        t.timeout(120_000);
+        const binary = find();
+        if (binary === undefined) return noticeMissing(t, name);
+        const dist = path.join(project(), 'node_modules/@databases/lock/dist/esm');
+        const {program, remove} = compileRun({dist});
+        t.teardown(remove);
+        const options: RunOptions = {lock: 'ours', seconds: CHAOS_SECONDS, seed: 19, workers};
+        const args = [program, JSON.stringify(options)];
+        const {stdout} = await runProgram(binary, args, project());
+        t.log(stdout);
+        t.regex(stdout, /^kills +[1-9]/m);
+        t.regex(stdout, /^overlaps +0\nstranded +0\nstuck +0$/m);
       });
     }
   }
@@ -67,7 +86,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
       'node_modules/@databases/lock/dist/esm/shared/runtime/current.js',
     );
     const program = path.join(await compileOnce(), 'probes.mjs');
-    const {stdout} = await someAtATime(() => execute(bun, [program, module], {cwd: project()}));
+    const {stdout} = await runProgram(bun, [program, module], project());
     t.deepEqual(JSON.parse(stdout), {
       'a Web Worker, the main thread blocked': 'no answer',
       'a Web Worker': 'no answer',
@@ -92,6 +111,10 @@ export function runtimeTests(test: TestFn, project: () => string): void {
 
 const execute = promisify(execFile);
 
+/** A program and its arguments, on a runtime. */
+const runProgram = (runtime: string, args: readonly string[], cwd: string) =>
+  someAtATime(() => execute(runtime, [...runtimeArguments(runtime), ...args], {cwd}));
+
 /** @returns the directory of the programs that the runtimes run */
 async function compile(project: string): Promise<string> {
   const outdir = path.join(project, 'programs');
@@ -114,6 +137,8 @@ export function noticeMissing(t: ExecutionContext, name: string): void {
   t.log(`NOTICE: ${name} is not there (${process.platform}, ${process.arch}): not tested.`);
   t.pass();
 }
+
+const CHAOS_SECONDS = 5;
 
 /** The least number of tests that the contract has. */
 const FEWEST_TESTS = 90;
