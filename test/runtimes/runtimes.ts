@@ -77,6 +77,40 @@ export function runtimeTests(test: TestFn, project: () => string): void {
     }
   }
 
+  for (const [name, what, hasComputed] of [
+    ['Bun', 'stops', false],
+    ['Deno', 'computes to the end, and keeps its lock for so long', true],
+  ] as const) {
+    test(`${name}: a thread that is terminated while it computes ${what}`, async (t) => {
+      t.timeout(120_000);
+      const binary = RUNTIMES.find((runtime) => runtime.name === name)?.find();
+      if (binary === undefined) return noticeMissing(t, name);
+      const program = path.join(await compileOnce(), 'ended.mjs');
+      const {stdout} = await runProgram(binary, [program], project());
+      const expected = {isTold: true, hasComputed};
+      t.deepEqual(JSON.parse(stdout), {node: expected, web: expected});
+    });
+  }
+
+  test('Bun: the limits of memory of a worker have no effect', async (t) => {
+    const bun = findBinary('bun');
+    if (bun === undefined) return noticeMissing(t, 'Bun');
+    const program = path.join(await compileOnce(), 'memory.mjs');
+    const {stdout} = await runProgram(bun, [program], project());
+    t.is(stdout, 'The worker has more memory than it may.\n');
+  });
+
+  test('Deno: a worker that runs out of memory ends, and sometimes the process with it', async (t) => {
+    const deno = findBinary('deno');
+    if (deno === undefined) return noticeMissing(t, 'Deno');
+    const program = path.join(await compileOnce(), 'memory.mjs');
+    const said = await runProgram(deno, [program], project()).then(
+      ({stdout}) => stdout,
+      ({stderr}: {stderr: string}) => stderr,
+    );
+    t.regex(said, /^The worker ended\.$|out of memory/m);
+  });
+
   test('Bun: "not found" is said of a thread that Bun knew before, and of no other', async (t) => {
     t.timeout(120_000);
     const bun = findBinary('bun');
@@ -120,7 +154,9 @@ async function compile(project: string): Promise<string> {
   const outdir = path.join(project, 'programs');
   const createRequire = "import {createRequire} from 'node:module';";
   await build({
-    entryPoints: ['contract', 'probes'].map((name) => path.join(here, `${name}.ts`)),
+    entryPoints: ['contract', 'probes', 'ended', 'memory'].map((name) =>
+      path.join(here, `${name}.ts`),
+    ),
     outdir,
     outExtension: {'.js': '.mjs'},
     bundle: true,
