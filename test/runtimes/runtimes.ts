@@ -106,7 +106,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
     const program = path.join(await compileOnce(), 'memory.mjs');
     const said = await runProgram(deno, [program], project()).then(
       ({stdout}) => stdout,
-      ({stderr}: {stderr: string}) => stderr,
+      (error: unknown) => (error as {stderr: string}).stderr,
     );
     t.regex(said, /^The worker ended\.$|out of memory/m);
   });
