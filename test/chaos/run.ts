@@ -14,6 +14,7 @@ import {
   RUNTIME,
   canRunOutOfMemory,
   isAvailableKind,
+  mayTellOfHandledError,
   startThread,
   type Data,
   type Thread,
@@ -106,6 +107,8 @@ function start(): void {
     onError({message = '', code, stack = message}) {
       const isExpected = message.includes(ORDERED) || code === 'ERR_WORKER_OUT_OF_MEMORY';
       if (isExpected && marks.isEnding(id)) return;
+      const isTimeout = message.includes('Timed out');
+      if (mayTellOfHandledError && isTimeout && marks.endOf(id) === 'error') return;
       console.error(`Thread ${id} failed with`, stack);
       marks.wrong('a thread ended by itself', id);
     },
