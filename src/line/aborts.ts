@@ -1,6 +1,6 @@
 import type {AbortSignalLike} from '../types.js';
 import {WaitQueue, type Source} from './waitQueue.js';
-import type {CancellableWaiters, Waiter} from './waiter.js';
+import {rejectingWith, type CancellableWaiters, type Waiter} from './waiter.js';
 
 /** The signals that somebody has waited with. */
 const known = new WeakMap<AbortSignalLike, SignalSource>();
@@ -33,12 +33,8 @@ class SignalSource implements Source<Waiter> {
   }
 
   readonly #onAbort = (): void => {
-    const reason = abortReason(this.#signal);
-    for (let waiter; (waiter = this.waiters.first);) {
-      waiter.entrance.cancel(waiter, () => {
-        throw reason;
-      });
-    }
+    const refusal = rejectingWith(abortReason(this.#signal));
+    for (let waiter; (waiter = this.waiters.first);) waiter.entrance.cancel(waiter, refusal);
   };
 }
 

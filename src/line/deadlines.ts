@@ -1,7 +1,7 @@
 import {LockTimeoutError, assertType, badValueError} from '../errors.js';
 import {assertRoom, currentTimers, hostTimers, outside, type Timers} from '../intrinsics.js';
 import {WaitQueue, type Source} from './waitQueue.js';
-import type {CancellableWaiters, Waiter} from './waiter.js';
+import {failingWith, type CancellableWaiters, type Waiter} from './waiter.js';
 
 /** `setTimeout` fires at once for anything longer. */
 const LONGEST_TIMER = 2_147_483_647;
@@ -77,9 +77,10 @@ class TimerSource implements Source<Waiter> {
     for (let waiter; (waiter = this.waiters.first);) {
       if (waiter.deadline > now) return this.#schedule(now, waiter.deadline - now);
       const details = waiter.entrance.details();
-      waiter.entrance.cancel(waiter, () => {
+      const refusal = failingWith(() => {
         throw new LockTimeoutError(this.#timeoutMilliseconds, details);
       });
+      waiter.entrance.cancel(waiter, refusal);
     }
   }
 }

@@ -4,7 +4,7 @@ import type {Lock} from '../types.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
-import {Waiter, type WaiterEntrance} from './waiter.js';
+import {Waiter, type Refusal, type WaiterEntrance} from './waiter.js';
 import {
   watchAbandoned,
   watchEndOfWait,
@@ -183,9 +183,9 @@ export class Entrance implements WaiterEntrance, Holding {
     return waiter.task === GUARD ? guardOf(this, waiter.acquisition) : waiter.task;
   }
 
-  cancel(waiter: Waiter, failure: () => never): void {
+  cancel(waiter: Waiter, refusal: Refusal): void {
     if (watching.watcher) watchEndOfWait(waiter);
-    waiter.refuse(failure);
+    waiter.refuse(refusal);
     if (waiter === this.#closer) {
       this.#closer = undefined;
       return;

@@ -5,7 +5,7 @@ import {callAdmitted, callAtOnce, watchedCallAtOnce, type AnyFunction} from './c
 import type {Entrance} from './entrance.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type WaitLimits} from './limits.js';
-import {Waiter, createCaller, type WaiterEntrance} from './waiter.js';
+import {Waiter, createCaller, type Refusal, type WaiterEntrance} from './waiter.js';
 import {
   watchEndOfWait,
   watchGathered,
@@ -130,9 +130,9 @@ export class Group implements WaiterEntrance, Holding {
     return waiter.task === GUARD ? guardOf(this, ACQUISITION) : waiter;
   }
 
-  cancel(waiter: Waiter, failure: () => never): void {
+  cancel(waiter: Waiter, refusal: Refusal): void {
     watchEndOfWait(waiter);
-    waiter.refuse(failure);
+    waiter.refuse(refusal);
     this.#letGo();
   }
 

@@ -33,12 +33,15 @@ class Both {
   }
 }
 
+/** Returns what rejects: see `rejectingWith` and `failingWith`. */
+export type Refusal = () => PromiseLike<never>;
+
 /** What a waiter needs of the way by which it came into its line. */
 export interface WaiterEntrance extends LineEntrance {
   /** @returns what the promise of `waiter`, which has just been admitted, resolves to */
   admitted(waiter: Waiter): unknown;
-  /** Ends the wait of `waiter`, whose promise rejects with what `failure` throws. */
-  cancel(waiter: Waiter, failure: () => never): void;
+  /** Ends the wait of `waiter`, whose promise resolves to what `refusal` returns, which rejects. */
+  cancel(waiter: Waiter, refusal: Refusal): void;
   /** What the error of a wait that ends now should tell. */
   details(): LockDetails | undefined;
 }
@@ -121,11 +124,11 @@ export class Waiter implements LineWaiter {
     this.#endWait(this.entrance.admitted(this));
   }
 
-  /** It will not get the lock: its promise rejects with what `failure` throws. */
-  refuse(failure: () => never): void {
+  /** It will not get the lock: its promise resolves to what `refusal` returns, which rejects. */
+  refuse(refusal: Refusal): void {
     // No `reject` is kept: it would be one more function for each waiter, and rejecting takes some
     // engines a time that grows with the number of promises that are rejected at once.
-    if (this.isWaiting) this.#endWait(failing(failure));
+    if (this.isWaiting) this.#endWait(refusal());
   }
 
   /** Takes it, who no longer waits, from those whose waits may be ended. */
@@ -170,11 +173,24 @@ export const createCaller = (entrance: WaiterEntrance, fn: unknown, args: unknow
   new Waiter(entrance, fn, args.length > 0 ? args : NO_ARGS);
 
 /**
+ * Rejects with `reason`, all waiters by the same object: with a promise for each, to abort many
+ * takes several times as long (row `50000 waiters aborted at once`).
+ */
+export function rejectingWith(reason: unknown): Refusal {
+  const refused = {
+    then: (_onFulfilled: unknown, onRejected: (reason: unknown) => void) => onRejected(reason),
+  } as PromiseLike<never>;
+  return () => refused;
+}
+
+/**
  * Rejects with what `failure` throws. It is called once the waiter's promise awaits this one,
  * because only then does the stack of a new error lead to the waiter's caller.
  */
-async function failing(failure: () => never): Promise<never> {
-  await NOTHING;
-  await NOTHING;
-  return failure();
-}
+export const failingWith =
+  (failure: () => never): Refusal =>
+  async () => {
+    await NOTHING;
+    await NOTHING;
+    return failure();
+  };

@@ -1,6 +1,6 @@
 import type {Entrance} from '../line/entrance.js';
 import {Group} from '../line/group.js';
-import type {Waiter} from '../line/waiter.js';
+import {rejectingWith, type Waiter} from '../line/waiter.js';
 
 /**
  * The locks of one call that acquires several of those that threads share.
@@ -33,9 +33,7 @@ export class OrderedGroup<TKey> extends Group {
     try {
       this.#acquire();
     } catch (error) {
-      return this.cancel(waiter, () => {
-        throw error;
-      });
+      return this.cancel(waiter, rejectingWith(error));
     }
     super.goOn(waiter);
   }

@@ -27,6 +27,16 @@ export const running: {queue: MicrotaskQueue} = {
   },
 };
 
+interface Thenable {
+  then(
+    onFulfilled: (value: unknown) => void,
+    onRejected: (reason: unknown) => void,
+  ): Suspendable<void> | void;
+}
+
+const isThenable = (value: unknown): value is Thenable =>
+  typeof (value as Partial<Thenable> | null | undefined)?.then === 'function';
+
 export class SimulatedPromise {
   #state: 'pending' | 'fulfilled' | 'rejected' = 'pending';
   #isResolved = false;
@@ -85,6 +95,13 @@ export class SimulatedPromise {
           derived: undefined,
         });
       });
+    } else if (isThenable(value)) {
+      running.queue.enqueueMicrotask(() =>
+        value.then(
+          (result) => this.#settle('fulfilled', result),
+          (reason) => this.#settle('rejected', reason),
+        ),
+      );
     } else this.#settle('fulfilled', value);
   }
 

@@ -1,5 +1,11 @@
 import test from 'ava';
-import {Waiter, type CancellableWaiters, type WaiterEntrance} from '../../src/line/waiter.js';
+import {
+  Waiter,
+  failingWith,
+  rejectingWith,
+  type CancellableWaiters,
+  type WaiterEntrance,
+} from '../../src/line/waiter.js';
 import {settle, watch} from '../support/async.js';
 
 /** A way in that logs what its waiters ask of it. */
@@ -64,7 +70,7 @@ test('the code of a waiter does not go on before who admits it is done', async (
 test('the promise of a waiter that is refused rejects with what the failure throws', async (t) => {
   const waiter = new Waiter(createDoor());
   const promise = waiter.wait(undefined, undefined);
-  waiter.refuse(fails('refused'));
+  waiter.refuse(failingWith(fails('refused')));
   t.false(waiter.isWaiting);
   await t.throwsAsync(promise, {message: 'refused'});
 });
@@ -75,26 +81,38 @@ test('the stack of the error of a waiter that is refused leads to its caller', a
     await waiter.wait(undefined, undefined);
   }
   const call = callerOfTheWaiter();
-  waiter.refuse(fails('refused'));
+  waiter.refuse(failingWith(fails('refused')));
   const error = await t.throwsAsync(call);
   t.regex(error.stack ?? '', /callerOfTheWaiter/);
+});
+
+test('many waiters may be refused with one reason', async (t) => {
+  const reason = new Error('the reason');
+  const refusal = rejectingWith(reason);
+  const waiters = [new Waiter(createDoor()), new Waiter(createDoor())];
+  const outcomes = waiters.map((waiter) => watch(waiter.wait(undefined, undefined)));
+  for (const waiter of waiters) waiter.refuse(refusal);
+  await settle();
+  t.deepEqual(outcomes, [[{error: reason}], [{error: reason}]]);
 });
 
 test('a waiter that was admitted can no longer be refused', async (t) => {
   const waiter = new Waiter(createDoor());
   const promise = waiter.wait(undefined, undefined);
   waiter.admit(1);
-  waiter.refuse(() => {
-    t.fail('It makes no error that nobody gets.');
-    return fails('refused')();
-  });
+  waiter.refuse(
+    failingWith(() => {
+      t.fail('It makes no error that nobody gets.');
+      return fails('refused')();
+    }),
+  );
   t.is(await promise, 'acquisition 1');
 });
 
 test('a waiter that was refused, or admitted, can no longer be admitted', async (t) => {
   const refused = new Waiter(createDoor());
   const refusedPromise = refused.wait(undefined, undefined);
-  refused.refuse(fails('refused'));
+  refused.refuse(failingWith(fails('refused')));
   refused.admit(1);
   await t.throwsAsync(refusedPromise, {message: 'refused'});
   const admitted = new Waiter(createDoor());
@@ -110,14 +128,14 @@ test('a waiter whose resolve was taken is neither admitted nor refused', async (
   waiter.resolve = undefined;
   t.false(waiter.isWaiting);
   waiter.admit(1);
-  waiter.refuse(fails('refused'));
+  waiter.refuse(failingWith(fails('refused')));
   await settle();
   t.deepEqual(outcome, []);
 });
 
 for (const [end, act] of [
   ['admitted', (waiter: Waiter) => waiter.admit(1)],
-  ['refused', (waiter: Waiter) => waiter.refuse(fails('refused'))],
+  ['refused', (waiter: Waiter) => waiter.refuse(failingWith(fails('refused')))],
 ] as const) {
   test(`a waiter that is ${end} leaves its timeout and its signal, once`, async (t) => {
     const log: string[] = [];
