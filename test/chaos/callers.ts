@@ -25,6 +25,7 @@ export class Callers implements Player {
   readonly #marks: Marks;
   readonly #source: LockSource;
   readonly #random: () => number;
+  #isEnding = false;
 
   constructor(marks: Marks, source: LockSource, random: () => number) {
     this.#marks = marks;
@@ -180,6 +181,10 @@ export class Callers implements Player {
 
   /** Ends this thread. The promise, where there is one, never resolves. */
   end(end: End, inCallback = false): Promise<void> {
+    // On Deno, a thread runs on for a turn when it has ended itself. Then a second call of
+    // `process.exit` never returns, and the thread never ends.
+    if (this.#isEnding) return new Promise(() => undefined);
+    this.#isEnding = true;
     this.#marks.beginEnd(this.#marks.thread, end);
     if (end === 'error') {
       if (inCallback) throw new Error(ORDERED);
