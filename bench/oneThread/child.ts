@@ -77,15 +77,20 @@ function createBatch(peer: Peer, use: Use, load: Load): Batch {
   if (load.of === 'keys') {
     const run = (peer.byKey as NonNullable<Peer['byKey']>)(use.timeout);
     const keys = Array.from({length: load.count}, (_, index) => `key ${index}`);
+    if (load.count === 1) return oneByOne(() => run('key', fn));
     return () => all(load.count, (index) => run(keys[index] as string, fn));
   }
   const run = peer[use.way]?.(use.timeout) as Run;
   if (load.name !== UNCONTENDED.name) return () => all(load.count, () => run(fn));
-  return async () => {
-    for (let call = 0; call < 1000; call++) await run(fn);
+  return oneByOne(() => run(fn));
+}
+
+const oneByOne =
+  (call: () => unknown): Batch =>
+  async () => {
+    for (let n = 0; n < 1000; n++) await call();
     return 1000;
   };
-}
 
 async function all(count: number, call: (index: number) => unknown): Promise<number> {
   const promises = new Array<unknown>(count);

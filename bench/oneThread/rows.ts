@@ -45,7 +45,9 @@ export const UNCONTENDED: Load = {name: 'uncontended', of: 'callers', count: 1};
 export const FEW = load(100, 'callers');
 export const MANY = load(10_000, 'callers');
 export const KEYS = load(10_000, 'keys');
-export const LOADS: readonly Load[] = [UNCONTENDED, FEW, MANY, KEYS];
+/** The same key again and again. */
+export const ONE_KEY: Load = {name: 'one key', of: 'keys', count: 1};
+export const LOADS: readonly Load[] = [UNCONTENDED, FEW, MANY, ONE_KEY, KEYS];
 
 export const rowName = (use: Use, {name}: Load) => `${use.name}: ${name}`;
 

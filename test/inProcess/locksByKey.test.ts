@@ -1,4 +1,5 @@
 import {AsyncLocalStorage} from 'node:async_hooks';
+import {inspect} from 'node:util';
 import test from 'ava';
 import {createLocksByKey, getLocksByKey, type Lock} from '../../src/index.js';
 import {deferred, settle, until, values, watch} from '../support/async.js';
@@ -367,4 +368,22 @@ test('bad options are refused when the locks are made', (t) => {
 test('getLocksByKey is createLocksByKey', (t) => {
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- old callers use it
   t.is(getLocksByKey, createLocksByKey);
+});
+
+test('any value is a key, alone and beside others, compared as a map compares keys', async (t) => {
+  const keys = [NaN, undefined, null, 0, '', false, 0n, {}, Symbol('key')];
+  for (const first of keys) {
+    const locks = createLocksByKey();
+    const guards = [];
+    for (const key of new Set([first, ...keys])) {
+      t.false(locks.isLocked(key), inspect(key));
+      guards.push(await locks.acquire(key));
+      t.true(locks.isLocked(key), inspect(key));
+    }
+    t.true(locks.isLocked(-0));
+    t.is(locks.size, keys.length);
+    for (const guard of guards) guard.release();
+    t.is(locks.size, 0);
+    for (const key of keys) t.false(locks.isLocked(key), inspect(key));
+  }
 });
