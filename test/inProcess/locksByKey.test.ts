@@ -2,6 +2,7 @@ import {AsyncLocalStorage} from 'node:async_hooks';
 import {inspect} from 'node:util';
 import test from 'ava';
 import {createLocksByKey, getLocksByKey, type Lock} from '../../src/index.js';
+import {countLeft} from '../support/garbage.js';
 import {deferred, settle, until, values, watch} from '../support/async.js';
 
 const notHeld = {name: 'LockError', code: 'ERR_LOCK_NOT_HELD'};
@@ -386,4 +387,17 @@ test('any value is a key, alone and beside others, compared as a map compares ke
     t.is(locks.size, 0);
     for (const key of keys) t.false(locks.isLocked(key), inspect(key));
   }
+});
+
+test('no key that nobody holds is kept, whether it was used alone or beside others', async (t) => {
+  const locks = createLocksByKey<object>();
+  const references: Array<WeakRef<object>> = [];
+  const use = async (number: number) => {
+    const keys = Array.from({length: number}, () => ({}));
+    references.push(...keys.map((key) => new WeakRef<object>(key)));
+    await Promise.all(keys.map((key) => locks.withLock(key, settle)));
+  };
+  await use(1);
+  await use(3);
+  t.is(await countLeft(references), 0);
 });
