@@ -24,14 +24,18 @@ import {BARE_QUEUE, NO_LOCK, PEERS, SHARED, SHARED_BY_KEY, VERSION_2} from './on
 import {
   FEW,
   has,
+  heapRow,
   KEYS,
   LOADS,
+  LOCK_HEAP,
   MANY,
+  ONE_KEY,
   rowName,
   TRAITS,
   UNCONTENDED,
   USES,
   type Load,
+  type Use,
 } from './oneThread/rows.js';
 import {OURS, PartReader, type Report} from './support/report.js';
 import {ratio} from './support/table.js';
@@ -89,7 +93,30 @@ const VERSION_2_GOALS = new Map<Load, number>([
   [KEYS, 2],
 ]);
 
+/** What waiting in line may take, of the bare queue of promises. */
+const mostOfQueue = ({way}: Use) => (way === 'acquireLock' ? 1.05 : 1.15);
+
+const MOST_BYTES = {waiter: 350, lock: 200};
+
 function oneThreadGoals(part: PartReader): Goal[] {
+  const bytes = [
+    {
+      row: heapRow(),
+      of: 'bytes',
+      atMost: MOST_BYTES.waiter,
+      figure: part.figure(heapRow(), OURS, 'bytes'),
+    },
+    {
+      row: LOCK_HEAP,
+      of: 'bytes',
+      atMost: MOST_BYTES.lock,
+      figure: part.figure(LOCK_HEAP, OURS, 'bytes'),
+    },
+  ];
+  return [...bytes, ...timeGoals(part)];
+}
+
+function timeGoals(part: PartReader): Goal[] {
   return USES.flatMap((use) =>
     LOADS.flatMap((load) => {
       const row = rowName(use, load);
@@ -98,6 +125,9 @@ function oneThreadGoals(part: PartReader): Goal[] {
       const against = (lock: string): Goal => {
         const of = `times as fast as ${lock}`;
         if (lock === NO_LOCK) return {row, of, atLeast: 1 / 4, figure: speedUp(lock)};
+        if (lock === BARE_QUEUE) {
+          return {row, of, atLeast: 1 / mostOfQueue(use), figure: speedUp(lock)};
+        }
         // A lock for each call must be no slower than 2.1.0, and a second use of a lock is where
         // ours gains.
         const isUsedAgain = use.way !== 'lifetime';
@@ -111,10 +141,14 @@ function oneThreadGoals(part: PartReader): Goal[] {
           figure: speedUp(lock),
         };
       };
-      return Object.entries(PEERS)
-        .filter(([lock, peer]) => lock !== OURS && lock !== BARE_QUEUE && has(peer, use, load))
+      const ofPeers = Object.entries(PEERS)
+        .filter(([lock, peer]) => lock !== OURS && has(peer, use, load))
         .filter(([lock]) => lock !== NO_LOCK || load === UNCONTENDED)
         .map(([lock]) => against(lock));
+      if (load !== ONE_KEY) return ofPeers;
+      const single = part.figure(rowName(use, UNCONTENDED), OURS, 'nanoseconds');
+      const figure = ratio(part.figure(row, OURS, 'nanoseconds'), single);
+      return [{row, of: 'times the time of a lock', atMost: 1.5, figure}, ...ofPeers];
     }),
   );
 }
@@ -125,9 +159,11 @@ function oneThreadGoals(part: PartReader): Goal[] {
  */
 const PLAIN_GOALS: readonly [threads: number, callers: number, Work, number, number][] = [
   [2, 8, 'synchronous', 1.8, 1 / 2],
-  [4, 100, 'synchronous', 2, 1 / 5],
-  [2, 1, 'synchronous', 1.3, 2],
-  [4, 100, 'one event-loop turn', 2, 1 / 10],
+  [4, 100, 'synchronous', 2.5, 1 / 10],
+  [2, 1, 'synchronous', 1.5, 1.5],
+  [4, 100, 'one event-loop turn', 2.3, 1 / 10],
+  [16, 1, 'synchronous', 1, 1 / 10],
+  [64, 1, 'synchronous', 1, 1 / 10],
 ];
 
 /** Against Web Locks, where the Node.js has them. */

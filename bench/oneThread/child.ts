@@ -15,7 +15,7 @@ import {rowName, UNCONTENDED, type Load, type Use} from './rows.js';
 export type Question =
   | TimeQuestion
   | {measure: 'heap'; lock: string; waiters: number; timeout?: number | undefined}
-  | {measure: 'traits'; lock: string};
+  | {measure: 'lock' | 'traits'; lock: string};
 
 interface TimeQuestion {
   measure: 'time';
@@ -32,6 +32,8 @@ answer(async (question: Question): Promise<Figures> => {
       return {nanoseconds: await time(peer, question)};
     case 'heap':
       return {bytes: await heapPerWaiter(peer, question)};
+    case 'lock':
+      return {bytes: heapOfLock(peer)};
     case 'traits':
       return {
         keepsContext: Number(await keepsContext(peer)),
@@ -127,6 +129,16 @@ async function heapPerWaiter(
   await holder;
   await Promise.all(promises);
   return bytes / waiters;
+}
+
+const HEAP_LOCKS = 100_000;
+
+function heapOfLock({create}: Peer): number {
+  const locks = new Array<unknown>(HEAP_LOCKS).fill(undefined);
+  const before = collectedHeap();
+  for (let lock = 0; lock < HEAP_LOCKS; lock++) locks[lock] = create?.();
+  const bytes = (collectedHeap() - before) / HEAP_LOCKS;
+  return locks.length > 0 ? bytes : 0;
 }
 
 function collectedHeap(): number {

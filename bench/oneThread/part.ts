@@ -4,7 +4,7 @@ import {measureRows, type Row} from '../support/rounds.js';
 import type {Cell, Outcome} from '../support/report.js';
 import type {Question} from './child.js';
 import {FLOORS, PEERS, type Peer} from './peers.js';
-import {has, heapRow, LOADS, rowName, TRAITS, USES, type Use} from './rows.js';
+import {has, heapRow, LOADS, LOCK_HEAP, rowName, TRAITS, USES, type Use} from './rows.js';
 
 const LIMIT_MILLISECONDS = 20_000;
 
@@ -28,6 +28,11 @@ function measureTraits(quick: boolean): Promise<Cell[]> {
     'one-thread',
     [
       row(TRAITS, undefined, (lock) => ({measure: 'traits', lock})),
+      createRow(
+        LOCK_HEAP,
+        (_, {create}) => create !== undefined,
+        (lock) => createPeerChild().askOnce({measure: 'lock', lock}),
+      ),
       ...[undefined, 30_000].map((timeout) =>
         row(heapRow(timeout), timeout, (lock) => ({
           measure: 'heap',

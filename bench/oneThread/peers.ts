@@ -35,6 +35,7 @@ export type RunByKey = (key: string, fn: Fn) => unknown;
 /** Each method makes a new lock, and the function that runs another with it. */
 export interface Peer {
   readonly hasTimeouts?: true;
+  create?(): unknown;
   withLock(timeout?: number): Run;
   byKey?(timeout?: number): RunByKey;
   /** For a synchronous function, by acquiring and releasing the lock. */
@@ -55,6 +56,7 @@ export interface Peer {
 export const PEERS: Readonly<Record<string, Peer>> = {
   [OURS]: {
     hasTimeouts: true,
+    create: () => createLock(),
     withLock(timeout) {
       const lock = createLock(timeout);
       return (fn) => lock.withLock(fn);

@@ -63,5 +63,8 @@ export function has(peer: Peer, use: Use, {of, count}: Load): boolean {
 export const heapRow = (timeout?: number) =>
   `heap per waiter${timeout === undefined ? '' : ', 30 s timeout'}`;
 
+/** What a lock keeps on the heap. */
+export const LOCK_HEAP = 'heap of a lock';
+
 /** What a lock does beside being fast. */
 export const TRAITS = 'traits';

@@ -10,16 +10,7 @@ import {OURS, type Cell} from '../support/report.js';
 import {measureRows, type Row} from '../support/rounds.js';
 import type {Measurement} from './child.js';
 import {deadlocks, LOCKS} from './locks.js';
-import {
-  BARE,
-  CALLERS,
-  contended,
-  PING_PONG,
-  THREADS,
-  uncontended,
-  UNCONTENDED_USES,
-  WORKS,
-} from './rows.js';
+import {BARE, contended, PING_PONG, SIZES, uncontended, UNCONTENDED_USES, WORKS} from './rows.js';
 
 const LIMIT_MILLISECONDS = 10_000;
 
@@ -85,22 +76,16 @@ async function measureFloor(quick: boolean): Promise<Cell[]> {
 }
 
 function contendedRows(quick: boolean): Row[] {
-  const rows: Row[] = [];
-  for (const work of WORKS) {
-    for (const threads of THREADS) {
-      for (const callers of CALLERS) {
-        if (quick && !isQuick(threads, callers)) continue;
-        rows.push({
-          name: contended(threads, callers, work),
-          contestants: LOCKS.filter((lock) => !deadlocks(lock, callers)).map((lock) => ({
-            lock,
-            measure: () => measureContended(quick, {lock, threads, callers, work}),
-          })),
-        });
-      }
-    }
-  }
-  return rows;
+  const sizes = SIZES.filter(([threads, callers]) => !quick || isQuick(threads, callers));
+  return WORKS.flatMap((work) =>
+    sizes.map(([threads, callers]) => ({
+      name: contended(threads, callers, work),
+      contestants: LOCKS.filter((lock) => !deadlocks(lock, callers)).map((lock) => ({
+        lock,
+        measure: () => measureContended(quick, {lock, threads, callers, work}),
+      })),
+    })),
+  );
 }
 
 const isQuick = (threads: number, callers: number) =>

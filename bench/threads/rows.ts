@@ -6,6 +6,13 @@ export const WORKS: readonly Work[] = ['synchronous', 'one event-loop turn'];
 export const THREADS = [1, 2, 4, 8];
 export const CALLERS = [1, 8, 100];
 
+/** So many threads of so many callers. */
+export const SIZES: readonly (readonly [threads: number, callers: number])[] = [
+  ...THREADS.flatMap((threads) => CALLERS.map((callers) => [threads, callers] as const)),
+  [16, 1],
+  [64, 1],
+];
+
 export const contended = (threads: number, callers: number, work: Work) =>
   `${threads} × ${callers}, ${work}`;
 

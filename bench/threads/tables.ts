@@ -4,16 +4,7 @@ import {OURS, PartReader, type Report} from '../support/report.js';
 import {formatTable, number, ratio, times, withUnit} from '../support/table.js';
 import {BLOCKING, deadlocks} from './locks.js';
 import type {Work} from './phases.js';
-import {
-  BARE,
-  CALLERS,
-  contended,
-  PING_PONG,
-  THREADS,
-  uncontended,
-  UNCONTENDED_USES,
-  WORKS,
-} from './rows.js';
+import {BARE, contended, PING_PONG, SIZES, uncontended, UNCONTENDED_USES, WORKS} from './rows.js';
 
 /** What is said of each lock that threads contend for: what `figures` gives. */
 export const FIGURES = [
@@ -49,17 +40,15 @@ ${formatTable(['in one thread', OURS, SHARED, 'ratio'], rows)}`;
 
 function contendedTable(part: PartReader, work: Work): string {
   const rows = [];
-  for (const threads of THREADS) {
-    for (const callers of CALLERS) {
-      const row = contended(threads, callers, work);
-      const locks = part.locks(row);
-      let label = `${threads} × ${callers}`;
-      for (const lock of locks) {
-        rows.push([label, lock, ...figures(part, row, lock)]);
-        label = '';
-      }
-      if (locks.length > 0 && deadlocks(BLOCKING, callers)) rows.push(['', BLOCKING, 'deadlocks']);
+  for (const [threads, callers] of SIZES) {
+    const row = contended(threads, callers, work);
+    const locks = part.locks(row);
+    let label = `${threads} × ${callers}`;
+    for (const lock of locks) {
+      rows.push([label, lock, ...figures(part, row, lock)]);
+      label = '';
     }
+    if (locks.length > 0 && deadlocks(BLOCKING, callers)) rows.push(['', BLOCKING, 'deadlocks']);
   }
   return `Across threads, work: ${work}
 
