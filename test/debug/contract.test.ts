@@ -11,12 +11,10 @@ const ignore = () => undefined;
 
 for (const [kind, make] of Object.entries({createLock, 'shared createLock': createSharedLock})) {
   const serial = ((title: string, run: Implementation<[]>) => {
-    // To capture all stacks of a crowd takes a minute. How much the watcher does for each of its
-    // calls is the same for both kinds of lock.
-    const hasCrowd = isOfCrowds(title);
-    if (hasCrowd && make !== createLock) return;
+    // What a watcher does for each of many calls is measured by bench/watch.ts.
+    if (isOfCrowds(title)) return;
     test.serial(`${kind}, watched: ${title}`, (t) => {
-      t.teardown(watchLocks({stacks: !hasCrowd, onReport: ignore}));
+      t.teardown(watchLocks({stacks: true, onReport: ignore}));
       return (run as ImplementationFn<[]>)(t);
     });
   }) as TestFn['serial'];

@@ -5,7 +5,7 @@ import {faults} from './faults.js';
 import {scenarios} from './scenarios.js';
 
 const SEED = 1;
-const EXECUTIONS = 40;
+const EXECUTIONS = 25;
 
 for (const name of Object.keys(scenarios)) {
   test.serial(`no execution of "${name}" breaks a promise`, (t) => {

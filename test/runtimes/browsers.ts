@@ -15,7 +15,7 @@ import {deferred} from '../support/async.js';
 import {someAtATime} from '../support/limit.js';
 import {findChromium, here} from './binaries.js';
 import type {BrowserResults} from './browser/contract.js';
-import {failuresIn, noticeMissing, toPackage} from './runtimes.js';
+import {PATIENCE_MILLISECONDS, failuresIn, noticeMissing, toPackage} from './runtimes.js';
 
 const HTML = '<!doctype html><script type="module" src="./page.js"></script>';
 
@@ -33,7 +33,7 @@ export function browserTests(test: TestFn, project: () => string): void {
     'built by Vite': vite,
   })) {
     test(`Chromium: the contract holds in a page and in a module worker, ${how}, and a lock across threads says why there is none`, async (t) => {
-      t.timeout(120_000);
+      t.timeout(PATIENCE_MILLISECONDS);
       const chromium = findChromium();
       if (chromium === undefined) return noticeMissing(t, 'Chromium');
       const page = await prepare(project());
@@ -102,6 +102,9 @@ async function compile(outdir: string, entries: Parameters<typeof toPackage>[0])
   await writeFile(path.join(outdir, 'index.html'), HTML);
 }
 
+/** Longer than the page itself is patient. */
+const VISIT_MILLISECONDS = 300_000;
+
 /** Opens the page, and resolves to what it sends. */
 async function visit(
   chromium: string,
@@ -109,7 +112,7 @@ async function visit(
   headers: string,
 ): Promise<readonly BrowserResults[]> {
   const profile = await mkdtemp(path.join(tmpdir(), 'lock-chromium-'));
-  const {promise, resolve} = deferred<string>();
+  const {promise, resolve, reject} = deferred<string>();
   const server = createServer((request, response) => {
     if (request.method === 'POST') void bodyOf(request).then(resolve);
     else void serve(directory, request, response);
@@ -120,12 +123,24 @@ async function visit(
     '--headless',
     '--no-sandbox',
     '--disable-gpu',
+    // Otherwise the timers of a page that nobody sees may fire once in a second or a minute.
+    '--disable-background-timer-throttling',
+    '--disable-backgrounding-occluded-windows',
+    '--disable-renderer-backgrounding',
     `--user-data-dir=${profile}`,
     `http://127.0.0.1:${port}${headers}/${path.basename(directory)}/index.html`,
   ]);
+  browser.once('exit', () => reject(new Error('Chromium ended.')));
+  const patience = setTimeout(
+    () => reject(new Error('The page sends nothing.')),
+    VISIT_MILLISECONDS,
+  );
   try {
-    return JSON.parse(await promise) as BrowserResults[];
+    const results = JSON.parse(await promise) as BrowserResults[] | {error: string};
+    if ('error' in results) throw new Error(results.error);
+    return results;
   } finally {
+    clearTimeout(patience);
     const ended = new Promise((exit) => browser.once('exit', exit));
     browser.kill('SIGKILL');
     await ended;

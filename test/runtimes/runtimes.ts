@@ -47,7 +47,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
   for (const {name, find, hasShared} of RUNTIMES) {
     for (const entry of ['main', ...(hasShared ? ['shared'] : [])]) {
       test(`${name}: the contract holds for the ${entry} entry`, async (t) => {
-        t.timeout(120_000);
+        t.timeout(PATIENCE_MILLISECONDS);
         const binary = find();
         if (binary === undefined) return noticeMissing(t, name);
         const program = path.join(await compileOnce(), 'contract.mjs');
@@ -61,7 +61,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
     if (!hasShared) continue;
     for (const workers of ['node', 'web'] as const) {
       test(`${name}: threads that are killed at random leave no lock behind, in ${workers} workers`, async (t) => {
-        t.timeout(120_000);
+        t.timeout(PATIENCE_MILLISECONDS);
         const binary = find();
         if (binary === undefined) return noticeMissing(t, name);
         const dist = path.join(project(), 'node_modules/@databases/lock/dist/esm');
@@ -82,7 +82,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
     ['Deno', 'computes to the end, and keeps its lock for so long', true],
   ] as const) {
     test(`${name}: a thread that is terminated while it computes ${what}`, async (t) => {
-      t.timeout(120_000);
+      t.timeout(PATIENCE_MILLISECONDS);
       const binary = RUNTIMES.find((runtime) => runtime.name === name)?.find();
       if (binary === undefined) return noticeMissing(t, name);
       const program = path.join(await compileOnce(), 'ended.mjs');
@@ -112,7 +112,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
   });
 
   test('Bun: "not found" is said of a thread that Bun knew before, and of no other', async (t) => {
-    t.timeout(120_000);
+    t.timeout(PATIENCE_MILLISECONDS);
     const bun = findBinary('bun');
     if (bun === undefined) return noticeMissing(t, 'Bun');
     const module = path.join(
@@ -175,6 +175,9 @@ export function noticeMissing(t: ExecutionContext, name: string): void {
 }
 
 const CHAOS_SECONDS = 5;
+
+/** All of these take turns, and a test's time begins before its turn. */
+export const PATIENCE_MILLISECONDS = 600_000;
 
 /** The least number of tests that the contract has. */
 const FEWEST_TESTS = 90;

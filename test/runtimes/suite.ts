@@ -21,6 +21,8 @@ type Implementation = (t: ExecutionContext) => Promise<void> | void;
 
 export class Suite {
   readonly #tests = new Map<string, Implementation>();
+  /** The title of the test that runs. */
+  current = 'none';
 
   /** Declares tests whose titles begin with `prefix`, those of crowds only if they are wanted. */
   declare(prefix: string, hasCrowds: boolean): TestFn {
@@ -34,6 +36,7 @@ export class Suite {
   async run(version: string): Promise<Results> {
     const results: Results = {version, passed: [], failed: []};
     for (const [title, implementation] of this.#tests) {
+      this.current = title;
       const context = new Context();
       try {
         await inTime(() => implementation(context as unknown as ExecutionContext));

@@ -12,11 +12,25 @@ export interface BrowserResults extends Results {
   readonly refusal: {readonly code: unknown; readonly message: string};
 }
 
-export async function runInBrowser(where: string): Promise<BrowserResults> {
+const PATIENCE_MILLISECONDS = 240_000;
+
+/** Rejects with where it stands, if it takes too long. */
+export function runInBrowser(where: string): Promise<BrowserResults> {
   const suite = new Suite();
+  const {setTimeout} = globalThis;
+  const patience = new Promise<never>((_, reject) => {
+    setTimeout(
+      () => reject(new Error(`In the ${where}, this takes too long: ${suite.current}`)),
+      PATIENCE_MILLISECONDS,
+    );
+  });
+  return Promise.race([run(suite, where), patience]);
+}
+
+async function run(suite: Suite, where: string): Promise<BrowserResults> {
   // Only the lock across threads asks whether the page is isolated.
   if (!crossOriginIsolated)
-    lockContract(suite.declare('a lock', where === 'page'), createLock, {hasContexts: false});
+    lockContract(suite.declare('a lock', false), createLock, {hasContexts: false});
   const refusal = await refusalOf(async () => {
     const shared = await import('../../../src/shared/index.js');
     return () => shared.createLock();

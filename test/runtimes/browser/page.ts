@@ -5,13 +5,16 @@ declare const Worker: new (
   url: URL,
   options: {type: 'module'},
 ) => {
-  onmessage: (event: {data: BrowserResults}) => void;
+  onmessage: (event: {data: BrowserResults | {error: string}}) => void;
   onerror: (event: {message: string}) => void;
 };
 
 const inWorker = new Promise<BrowserResults>((resolve, reject) => {
   const worker = new Worker(new URL('./worker.js', import.meta.url), {type: 'module'});
-  worker.onmessage = ({data}) => resolve(data);
+  worker.onmessage = ({data}) => {
+    if ('error' in data) reject(new Error(data.error));
+    else resolve(data);
+  };
   worker.onerror = ({message}) => reject(new Error(`The worker failed: ${message}`));
 });
 

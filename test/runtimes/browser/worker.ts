@@ -1,5 +1,8 @@
 import {runInBrowser, type BrowserResults} from './contract.js';
 
-declare function postMessage(results: BrowserResults): void;
+declare function postMessage(results: BrowserResults | {error: string}): void;
 
-postMessage(await runInBrowser('module worker'));
+const results = await runInBrowser('module worker').catch((error: unknown) => ({
+  error: String(error),
+}));
+postMessage(results);

@@ -16,7 +16,7 @@ function load(file) {
 }
 
 /** Each overflows at another place: a frame has one more local variable than the one before. */
-const FRAME_SIZES = 8;
+const FRAME_SIZES = 5;
 /** At more depths than are too deep for any call: compiling a function takes by far the most. */
 const DEPTHS = 5000;
 /** So often calls are made that return a promise, which may be rejected yet. */
