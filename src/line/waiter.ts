@@ -60,7 +60,7 @@ export class Waiter implements LineWaiter {
   readonly task: unknown;
   /** Of a call of `withLock` the arguments of its function. */
   readonly args: readonly unknown[] | undefined;
-  /** Until it is admitted its deadline, then its acquisition: nobody asks for both. */
+  /** While it waits its deadline, then its acquisition: nobody asks for both. */
   #number: number | undefined;
 
   /** Where it is, too, so that its wait can be ended. */
@@ -120,8 +120,14 @@ export class Waiter implements LineWaiter {
    */
   admit(acquisition: number): void {
     if (!this.isWaiting) return;
+    const deadline = this.#number;
     this.#number = acquisition;
-    this.#endWait(this.entrance.admitted(this));
+    try {
+      this.#endWait(this.entrance.admitted(this));
+    } catch (error) {
+      this.#number = deadline;
+      throw error;
+    }
   }
 
   /** It will not get the lock: its promise resolves to what `refusal` returns, which rejects. */

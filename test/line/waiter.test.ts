@@ -96,6 +96,21 @@ test('many waiters may be refused with one reason', async (t) => {
   t.deepEqual(outcomes, [[{error: reason}], [{error: reason}]]);
 });
 
+test('a waiter whose admission fails still waits, until its deadline', (t) => {
+  const door = createDoor();
+  const waiter = new Waiter({
+    ...door,
+    admitted: () => {
+      throw new RangeError('Maximum call stack size exceeded');
+    },
+  });
+  void waiter.wait(undefined, undefined);
+  waiter.deadline = 1234.5;
+  t.throws(() => waiter.admit(1), {instanceOf: RangeError});
+  t.true(waiter.isWaiting);
+  t.is(waiter.deadline, 1234.5);
+});
+
 test('a waiter that was admitted can no longer be refused', async (t) => {
   const waiter = new Waiter(createDoor());
   const promise = waiter.wait(undefined, undefined);
