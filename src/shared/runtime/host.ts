@@ -7,7 +7,6 @@
 export const host: {
   readonly process?: Partial<typeof process>;
   readonly crossOriginIsolated?: boolean;
-  readonly navigator?: object;
 } = globalThis;
 
 /**
