@@ -272,7 +272,7 @@ for (const [index, example] of README_EXAMPLES.entries()) {
   if (language !== 'js') continue;
 
   test(`the README's example ${index + 1}, ${heading}, prints what it says, ${kind}`, async (t) => {
-    await writeFile(path.join(readme, file), code);
+    await writeProgram(file, code);
     const printed = (await run(readme, process.execPath, [file])).split('\n');
     t.deepEqual(
       printed.filter((line) => prints.includes(line)),
@@ -322,10 +322,10 @@ test("the README's examples pass the strict checks of TypeScript, and use each o
 });
 
 test('the register entry of the package watches a program, by --import and by --require', async (t) => {
-  const file = 'circle.mjs';
+  const file = 'registered.mjs';
   const example = README_EXAMPLES.find(({code}) => code.includes('Promise.all([pay(), check()])'));
   const code = (example?.code ?? '').replace(/^(import .*debug.*|watchLocks.*)$/gm, '');
-  await writeFile(path.join(readme, file), code);
+  await writeProgram(file, code);
   for (const flag of ['--import', '--require']) {
     const printed = await runForErrors(readme, [flag, '@databases/lock/debug/register', file]);
     t.regex(printed, /^Deadlock: 2 holders/m, flag);
@@ -347,7 +347,7 @@ test('a bundle keeps the register entry, although nothing of it is used', async 
 test("the README's program that hangs prints the report that it shows", async (t) => {
   const file = 'circle.mjs';
   const example = README_EXAMPLES.find(({code}) => code.includes('Promise.all([pay(), check()])'));
-  await writeFile(path.join(readme, file), example?.code ?? '');
+  await writeProgram(file, example?.code ?? '');
   const [, report] = /^It prints, among other lines:\n\n```\n(.*?)^```/ms.exec(README) ?? [];
   const printed = await runForErrors(readme, [file]);
   t.true(
@@ -397,6 +397,14 @@ test('the package brings no other package along', async (t) => {
   const packages = (await readdir(path.join(project, 'node_modules'))).filter((n) => n[0] !== '.');
   t.deepEqual(packages, ['@databases']);
 });
+
+/**
+ * Writes a program into the folder of the README's. It fails where another test has written one of
+ * that name: tests run side by side, and one would run what the other is still writing.
+ */
+async function writeProgram(file: string, code: string): Promise<void> {
+  await writeFile(path.join(readme, file), code, {flag: 'wx'});
+}
 
 /** Resolves to what the command printed; rejects, with all its output, when it fails. */
 function run(cwd: string, command: string, args: readonly string[]): Promise<string> {
