@@ -41,7 +41,16 @@ import {OURS, PartReader, type Report} from './support/report.js';
 import {ratio} from './support/table.js';
 import {FUTEX, PLAIN, SERVER, STRIPED, WEB_LOCKS} from './threads/locks.js';
 import type {Work} from './threads/phases.js';
-import {CALLERS, contended, THREADS, uncontended, UNCONTENDED_USES, WORKS} from './threads/rows.js';
+import {
+  BARE,
+  CALLERS,
+  contended,
+  HAND_OVER,
+  THREADS,
+  uncontended,
+  UNCONTENDED_USES,
+  WORKS,
+} from './threads/rows.js';
 import {
   KINDS,
   REFUSALS,
@@ -188,6 +197,12 @@ function threadsGoals(part: PartReader): Goal[] {
         part.figure(uncontended(use), OURS, 'nanoseconds'),
       ),
     })),
+    {
+      row: HAND_OVER,
+      of: `times the time of ${BARE}`,
+      atMost: 1.5,
+      figure: against(HAND_OVER, BARE, 'microseconds'),
+    },
     ...PLAIN_GOALS.flatMap(([threads, callers, work, operations, wait]) => {
       const row = contended(threads, callers, work);
       return [

@@ -1,26 +1,22 @@
 /** The locks across threads: how much gets done, and how long the unluckiest waits. */
 import {OURS, PartReader, type Report} from '../support/report.js';
 import {contended} from '../threads/rows.js';
-import {chart, type Figure, type Group} from './panels.js';
+import {chart, majorOf, type Figure, type Group} from './panels.js';
 
-export function acrossThreadsChart(report: Report) {
-  const part = new PartReader(report, 'threads');
-  return chart(report, {
+export const acrossThreadsChart = (reports: readonly Report[]) =>
+  chart(reports, {
     title: 'Locks across threads: operations, and the longest wait',
-    explanation: [
-      'Threads × callers of each, all on one lock; medians of interleaved rounds.',
-      'The scales are logarithmic.',
-    ],
-    flaw: 'let two in at the same time',
-    rows: [
-      {
-        figures: figures(part, 'operationsPerSecond'),
-        axis: 'operations a second; longer is better',
-      },
-      {figures: figures(part, 'longestMilliseconds'), axis: 'longest wait, ms; shorter is better'},
-    ],
+    explanation: 'Threads × callers of each, all on one lock. Medians.',
+    flaw: 'lets two in at the same time',
+    rows: reports.flatMap((report) => {
+      const part = new PartReader(report, 'threads');
+      const node = `Node.js ${majorOf(report)}`;
+      return [
+        {figures: figures(part, 'operationsPerSecond'), axis: `operations a second, ${node}`},
+        {figures: figures(part, 'longestMilliseconds'), axis: `longest wait, ms, ${node}`},
+      ];
+    }),
   });
-}
 
 const PANELS = [
   {label: '2 × 8, synchronous work', row: contended(2, 8, 'synchronous')},

@@ -1,32 +1,26 @@
-/**
- * The locks for one thread: nanoseconds a call, for ever more callers, without and with a timeout.
- */
+/** The locks for one thread: nanoseconds a call, for ever more callers. */
 import {FLOORS} from '../oneThread/peers.js';
-import {FEW, MANY, rowName, TRAITS, UNCONTENDED, USES, type Use} from '../oneThread/rows.js';
+import {FEW, MANY, rowName, TRAITS, UNCONTENDED, type Use} from '../oneThread/rows.js';
 import {OURS, PartReader, type Report} from '../support/report.js';
-import {chart, type Figure, type Group} from './panels.js';
+import {chart, majorOf, type Figure, type Group} from './panels.js';
 
-export function oneThreadChart(report: Report) {
-  const part = new PartReader(report, 'one-thread');
-  const rows = USES.filter(({way, isAsync}) => way === 'withLock' && isAsync).map((use) => ({
-    figures: figures(part, use),
-    axis: `ns a call${use.timeout === undefined ? '' : ', with a timeout of 30 s'}`,
-  }));
-  return chart(report, {
+export const oneThreadChart = (reports: readonly Report[]) =>
+  chart(reports, {
     title: 'Locks for one thread: time for each call',
-    explanation: [
-      'An asynchronous function under the lock; medians of interleaved rounds.',
-      'Shorter is better. The scales are logarithmic.',
-    ],
+    explanation: 'An asynchronous function with the lock. Medians; shorter is better.',
     flaw: 'loses the async context, or lets two in after a timeout',
-    rows,
+    rows: reports.map((report) => ({
+      figures: figures(new PartReader(report, 'one-thread')),
+      axis: `ns a call, Node.js ${majorOf(report)}`,
+    })),
   });
-}
 
-const figures = (part: PartReader, use: Use): Figure[] =>
+const USE: Use = {name: 'asynchronous function', way: 'withLock', isAsync: true};
+
+const figures = (part: PartReader): Figure[] =>
   [UNCONTENDED, FEW, MANY].flatMap((load) =>
-    part.locks(rowName(use, load)).flatMap((lock) => {
-      const value = part.figure(rowName(use, load), lock, 'nanoseconds');
+    part.locks(rowName(USE, load)).flatMap((lock) => {
+      const value = part.figure(rowName(USE, load), lock, 'nanoseconds');
       return value === undefined ? [] : {panel: load.name, lock, group: group(part, lock), value};
     }),
   );

@@ -10,7 +10,7 @@ import {OURS, type Cell} from '../support/report.js';
 import {measureRows, type Row} from '../support/rounds.js';
 import type {Measurement} from './child.js';
 import {deadlocks, LOCKS} from './locks.js';
-import {BARE, contended, PING_PONG, SIZES, uncontended, UNCONTENDED_USES, WORKS} from './rows.js';
+import {BARE, contended, HAND_OVER, SIZES, uncontended, UNCONTENDED_USES, WORKS} from './rows.js';
 
 const LIMIT_MILLISECONDS = 10_000;
 
@@ -55,10 +55,6 @@ export async function measureThreads(quick: boolean): Promise<Cell[]> {
 
 async function measureFloor(quick: boolean): Promise<Cell[]> {
   const children = [OURS, SHARED].map((lock) => ({lock, child: createPeerChild()}));
-  const pingPong = new Child<{roundTrips: number}>(
-    new URL('./pingPong.js', import.meta.url),
-    LIMIT_MILLISECONDS,
-  );
   const rows: Row[] = UNCONTENDED_USES.map((use) => ({
     name: uncontended(use),
     contestants: children.map(({lock, child}) => ({
@@ -67,12 +63,23 @@ async function measureFloor(quick: boolean): Promise<Cell[]> {
     })),
   }));
   rows.push({
-    name: PING_PONG,
-    contestants: [{lock: BARE, measure: () => pingPong.askOnce({roundTrips: quick ? 1000 : 5000})}],
+    name: HAND_OVER,
+    contestants: [BARE, OURS].map((lock) => ({
+      lock,
+      measure: () => measureHandOver(lock === OURS, quick ? 50 : 300),
+    })),
   });
   const cells = await measureRows('threads', rows, quick ? 3 : 11);
   for (const {child} of children) child.end();
   return cells;
+}
+
+function measureHandOver(hasLock: boolean, turns: number) {
+  const url = new URL('./handOver.js', import.meta.url);
+  return new Child<{hasLock: boolean; turns: number}>(url, LIMIT_MILLISECONDS).askOnce({
+    hasLock,
+    turns,
+  });
 }
 
 function contendedRows(quick: boolean): Row[] {

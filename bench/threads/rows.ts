@@ -22,6 +22,6 @@ export const UNCONTENDED_USES = USES.filter(
   ({way, timeout}) => way === 'withLock' && timeout === undefined,
 );
 
-/** A wake-up from one thread to another and back, without any lock. */
-export const PING_PONG = 'ping-pong';
+/** From the release in one thread to the caller of the other, and the same without any lock. */
+export const HAND_OVER = 'hand-over between two threads';
 export const BARE = 'waitAsync and notify';

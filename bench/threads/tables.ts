@@ -4,7 +4,7 @@ import {OURS, PartReader, type Report} from '../support/report.js';
 import {formatTable, number, ratio, times, withUnit} from '../support/table.js';
 import {BLOCKING, deadlocks} from './locks.js';
 import type {Work} from './phases.js';
-import {BARE, contended, PING_PONG, SIZES, uncontended, UNCONTENDED_USES, WORKS} from './rows.js';
+import {BARE, contended, HAND_OVER, SIZES, uncontended, UNCONTENDED_USES, WORKS} from './rows.js';
 
 /** What is said of each lock that threads contend for: what `figures` gives. */
 export const FIGURES = [
@@ -32,8 +32,8 @@ function floorTable(part: PartReader): string {
       times(ratio(figure(SHARED), figure(OURS))),
     ];
   });
-  const roundTrip = withUnit(part.figure(PING_PONG, BARE, 'microseconds'), 'µs');
-  return `The floor: ${BARE} from one thread to another and back takes ${roundTrip}
+  const handOver = (lock: string) => withUnit(part.figure(HAND_OVER, lock, 'microseconds'), 'µs');
+  return `A ${HAND_OVER} takes ${handOver(OURS)}, of which ${BARE} by themselves take ${handOver(BARE)}
 
 ${formatTable(['in one thread', OURS, SHARED, 'ratio'], rows)}`;
 }
