@@ -179,8 +179,8 @@ function timeGoals(part: PartReader): Goal[] {
  *
  * With 16 and 64 threads on two cores the operating system decides who runs, and the plain mutex goes
  * along with it: its longest wait is that of a thread for a core. Ours has turns, and each of those
- * costs a wake-up. Waking fewer threads in a turn was tried: a third of the longest wait, for a third
- * of the operations.
+ * costs a wake-up. Waking fewer threads in a turn was tried: half of the longest wait, and a third
+ * fewer operations.
  */
 const PLAIN_GOALS: readonly [threads: number, callers: number, Work, number, number][] = [
   [2, 8, 'synchronous', 1.8, 1 / 2],

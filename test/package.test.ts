@@ -1,6 +1,5 @@
 // What a user gets: the packed tarball, installed in an empty project outside the repository.
 import {execFile} from 'node:child_process';
-import {readFileSync} from 'node:fs';
 import {cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -10,6 +9,7 @@ import {build} from 'esbuild';
 import ts from 'typescript';
 import {browserTests} from './runtimes/browsers.js';
 import {runtimeTests} from './runtimes/runtimes.js';
+import {TEXTS, WAYS, examplesOf, readText, translated} from './support/examples.js';
 import {someAtATime} from './support/limit.js';
 
 interface Entry {
@@ -123,40 +123,16 @@ const OLDEST_COMPILER: Compiler = {
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const fixtures = path.join(repository, 'test/package');
 
-interface Example {
-  readonly language: string;
-  readonly code: string;
-  /** The heading that it stands below. */
-  readonly heading: string;
-  /** The lines that it says it prints. */
-  readonly prints: readonly string[];
-  /** What it prints without the lock, if that section says so. */
-  readonly printsWithout: string | undefined;
-}
+const EXAMPLES = TEXTS.flatMap((text) => examplesOf(text));
 
-const README = readFileSync(path.join(repository, 'README.md'), 'utf8');
-
-const README_EXAMPLES: readonly Example[] = README.split(/^#+ /m).flatMap((section) => {
-  const [heading = ''] = section.split('\n', 1);
-  const printsWithout = /^Without the locks? it prints (`.*?`|less than \d+)/m.exec(section)?.[1];
-  return [...section.matchAll(/^```(js|ts)\n(.*?)^```/gms)].map(([, language = '', code = '']) => ({
-    language,
-    code,
-    heading,
-    prints: [...code.matchAll(/console\.log.*; \/\/ (.*)$/gm)].flatMap(([, line]) => line ?? []),
-    printsWithout,
-  }));
-});
-
-/** The ending of its file says whether it imports or requires. */
-const endingOf = ({language, code}: Example) =>
-  `${code.startsWith('import ') ? 'm' : 'c'}${language}`;
+const CIRCLE = 'circle.mjs';
+const circle = EXAMPLES.find(({file}) => file === CIRCLE)?.code ?? '';
 
 let temporary: string;
 let project: string;
 let installed: string;
-/** Below the project, beside what the README says to install for its examples. */
-let readme: string;
+/** Below the project, beside what the texts say to install for their examples. */
+let examples: string;
 /** There a package of the same name is installed that locks nothing. */
 let withoutLock: string;
 
@@ -182,14 +158,16 @@ test.before('pack and install', async (t) => {
   await writeFile(path.join(project, 'package.json'), '{"private": true}');
   await run(project, 'npm', ['install', '--offline', ...tarballs.map((name) => `../${name}`)]);
 
-  readme = path.join(project, 'readme');
-  await mkdir(path.join(readme, 'node_modules'), {recursive: true});
-  await symlink(
-    path.join(repository, 'node_modules/piscina'),
-    path.join(readme, 'node_modules/piscina'),
-  );
-
+  examples = path.join(project, 'examples');
   withoutLock = path.join(temporary, 'withoutLock');
+  for (const directory of [examples, withoutLock]) {
+    const dependencies = path.join(directory, 'node_modules');
+    await mkdir(dependencies, {recursive: true});
+    await symlink(
+      path.join(repository, 'node_modules/piscina'),
+      path.join(dependencies, 'piscina'),
+    );
+  }
   const noLock = path.join(withoutLock, 'node_modules/@databases/lock');
   await mkdir(noLock, {recursive: true});
   await cp(path.join(fixtures, 'noLock.cjs'), path.join(noLock, 'noLock.cjs'));
@@ -265,43 +243,41 @@ for (const compiler of [...COMPILERS, OLDEST_COMPILER]) {
   }
 }
 
-for (const [index, example] of README_EXAMPLES.entries()) {
-  const {language, code, heading, prints, printsWithout} = example;
-  const file = `example-${index + 1}.${endingOf(example)}`;
-  const kind = endingOf(example) === 'mjs' ? 'by import' : 'by require';
-  if (language !== 'js') continue;
+for (const example of EXAMPLES) {
+  const {text, prints, printsWithout} = example;
+  for (const way of WAYS) {
+    test(`${example.file} of ${text} prints what it says, by ${way}`, async (t) => {
+      const {file, code} = translated(example, way);
+      const directory = await writeProgram(examples, file, code);
+      const printed = (await runProgram(directory, file)).split('\n');
+      t.deepEqual(
+        printed.filter((line) => prints.includes(line)),
+        prints,
+      );
+    });
 
-  test(`the README's example ${index + 1}, ${heading}, prints what it says, ${kind}`, async (t) => {
-    await writeProgram(file, code);
-    const printed = (await run(readme, process.execPath, [file])).split('\n');
-    t.deepEqual(
-      printed.filter((line) => prints.includes(line)),
-      prints,
-    );
-  });
-
-  if (printsWithout === undefined) continue;
-  test(`the README's example ${index + 1}, ${heading}, prints ${printsWithout} without the lock, ${kind}`, async (t) => {
-    // Longer than it takes until all threads have started.
-    const slower = code.replace('setTimeout(resolve, 1)', 'setTimeout(resolve, 10)');
-    await writeFile(path.join(withoutLock, file), slower);
-    const printed = (await run(withoutLock, process.execPath, [file])).trim();
-    const [, limit] = /^less than (\d+)$/.exec(printsWithout) ?? [];
-    if (limit === undefined) t.is(`\`${printed}\``, printsWithout);
-    else t.true(Number(printed) < Number(limit), printed);
-  });
+    if (printsWithout === undefined) continue;
+    test(`${example.file} of ${text} prints ${printsWithout} without the lock, by ${way}`, async (t) => {
+      const {file, code} = translated(example, way);
+      // Longer than it takes until all threads have started.
+      const slower = code.replace('setTimeout(resolve, 1)', 'setTimeout(resolve, 10)');
+      const directory = await writeProgram(withoutLock, file, slower);
+      const printed = (await runProgram(directory, file)).trim();
+      const [, limit] = /^less than (\d+)$/.exec(printsWithout) ?? [];
+      if (limit === undefined) t.is(`\`${printed}\``, printsWithout);
+      else t.true(Number(printed) < Number(limit), printed);
+    });
+  }
 }
 
-test("the README's examples pass the strict checks of TypeScript, and use each of their variables", async (t) => {
-  const directory = path.join(readme, 'types');
-  await mkdir(directory);
-  const files = await Promise.all(
-    README_EXAMPLES.map(async (example, index) => {
-      const file = `example-${index + 1}.${endingOf(example)}`;
-      await writeFile(path.join(directory, file), example.code);
-      return file;
-    }),
-  );
+test('the examples pass the strict checks of TypeScript, and use each of their variables', async (t) => {
+  const directory = path.join(examples, 'types');
+  const files = EXAMPLES.map(({text, file}) => `${path.basename(text, '.md')}/${file}`);
+  for (const [index, {code}] of EXAMPLES.entries()) {
+    const file = path.join(directory, files[index] ?? '');
+    await mkdir(path.dirname(file), {recursive: true});
+    await writeFile(file, code, {flag: 'wx'});
+  }
   const compilerOptions = {
     target: 'es2022',
     lib: ['es2022', 'esnext.disposable'],
@@ -322,12 +298,10 @@ test("the README's examples pass the strict checks of TypeScript, and use each o
 });
 
 test('the register entry of the package watches a program, by --import and by --require', async (t) => {
-  const file = 'registered.mjs';
-  const example = README_EXAMPLES.find(({code}) => code.includes('Promise.all([pay(), check()])'));
-  const code = (example?.code ?? '').replace(/^(import .*debug.*|watchLocks.*)$/gm, '');
-  await writeProgram(file, code);
+  const code = circle.replace(/^(import .*debug.*|watchLocks.*)$/gm, '');
+  const directory = await writeProgram(examples, CIRCLE, code);
   for (const flag of ['--import', '--require']) {
-    const printed = await runForErrors(readme, [flag, '@databases/lock/debug/register', file]);
+    const printed = await runForErrors(directory, [flag, '@databases/lock/debug/register', CIRCLE]);
     t.regex(printed, /^Deadlock: 2 holders/m, flag);
     t.regex(printed, /^The process ends while calls wait/m, flag);
   }
@@ -344,17 +318,17 @@ test('a bundle keeps the register entry, although nothing of it is used', async 
   t.regex(outputFiles[0]?.text ?? '', /DATABASES_LOCK_WATCH/);
 });
 
-test("the README's program that hangs prints the report that it shows", async (t) => {
-  const file = 'circle.mjs';
-  const example = README_EXAMPLES.find(({code}) => code.includes('Promise.all([pay(), check()])'));
-  await writeProgram(file, example?.code ?? '');
-  const [, report] = /^It prints, among other lines:\n\n```\n(.*?)^```/ms.exec(README) ?? [];
-  const printed = await runForErrors(readme, [file]);
-  t.true(
-    printed.replace(/file:\/\/\S*circle\.mjs/g, 'file:///app/circle.mjs').includes(report ?? '-'),
-    printed,
-  );
-});
+for (const text of ['README.md', 'docs/debugging.md']) {
+  test(`${CIRCLE} prints the report that ${text} shows`, async (t) => {
+    const directory = await writeProgram(examples, CIRCLE, circle);
+    const [, report] = /^```\n(Deadlock: .*?)^```/ms.exec(readText(text)) ?? [];
+    const printed = await runForErrors(directory, [CIRCLE]);
+    t.true(
+      printed.replace(/file:\/\/\S*circle\.mjs/g, 'file:///app/circle.mjs').includes(report ?? '-'),
+      printed,
+    );
+  });
+}
 
 test('the documented require example of createLock counts two calls made at once', async (t) => {
   const results = await runScript(`
@@ -399,12 +373,17 @@ test('the package brings no other package along', async (t) => {
 });
 
 /**
- * Writes a program into the folder of the README's. It fails where another test has written one of
- * that name: tests run side by side, and one would run what the other is still writing.
+ * Writes a program into a folder of its own, because tests run side by side, and resolves to that
+ * folder.
  */
-async function writeProgram(file: string, code: string): Promise<void> {
-  await writeFile(path.join(readme, file), code, {flag: 'wx'});
+async function writeProgram(parent: string, file: string, code: string): Promise<string> {
+  const directory = await mkdtemp(path.join(parent, 'program-'));
+  await writeFile(path.join(directory, file), code);
+  return directory;
 }
+
+const runProgram = (directory: string, file: string) =>
+  someAtATime(() => run(directory, process.execPath, [file]));
 
 /** Resolves to what the command printed; rejects, with all its output, when it fails. */
 function run(cwd: string, command: string, args: readonly string[]): Promise<string> {
