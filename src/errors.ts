@@ -1,22 +1,24 @@
-/**
- * The errors a caller can meet. Recognise them by `code`, not by `instanceof`: the ES module and
- * the CommonJS copy of this package have classes of their own, and both can be loaded in one
- * process.
- */
+/** The errors that a caller can meet. */
 
 /**
+ * The `code` of a {@link LockError}. Recognise errors by it, not by `instanceof`: the ES module and
+ * the CommonJS copy of this package each have their own classes, and a process may load both.
+ *
  * - `ERR_LOCK_TIMEOUT`: the lock was not free within `timeoutMilliseconds`.
- * - `ERR_LOCK_NOT_HELD`: something released a lock that it did not hold, or the lock of a
- *   `withLock` or a guard was released under it.
+ * - `ERR_LOCK_NOT_HELD`: `releaseLock` was called while nobody held the lock, or through the wrong
+ *   lock object. A `withLock` and a guard fail with it, too, if somebody called `releaseLock` while
+ *   they held the lock.
  * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`.
  *
- * And of the lock across threads:
+ * Only locks across threads have these:
  *
  * - `ERR_LOCK_VERSION`: an incompatible version of this package made the buffer.
- * - `ERR_LOCK_FULL`: too many threads use the lock, or too many keys are in use.
+ * - `ERR_LOCK_FULL`: too many threads use the lock, or too many keys are held or awaited.
  * - `ERR_LOCK_UNSUPPORTED`: the platform lacks what the lock needs.
- * - `ERR_LOCK_DEADLOCK`: a call would have blocked the thread that holds the lock.
- * - `ERR_LOCK_MAIN_THREAD`: a call would have blocked the main thread, which did not allow it.
+ * - `ERR_LOCK_DEADLOCK`: `withLockSync` or `acquireSync` was called in the thread that holds the
+ *   lock.
+ * - `ERR_LOCK_MAIN_THREAD`: `withLockSync` or `acquireSync` was called on the main thread, without
+ *   `allowMainThread`.
  */
 export type LockErrorCode =
   | 'ERR_LOCK_TIMEOUT'
@@ -29,24 +31,27 @@ export type LockErrorCode =
   | 'ERR_LOCK_MAIN_THREAD';
 
 /**
- * What every lock of this package fails with by itself. Bad arguments are a `TypeError` or a
- * `RangeError`, and what a caller's own function, signal or store fails with comes through as it
- * is.
+ * The error with which the locks of this package fail. A bad argument is a `TypeError` or a
+ * `RangeError` instead, and an error of the caller's own function, signal or store comes through
+ * unchanged.
  *
- * Its `cause` repeats what the error's own properties say, as far as it can be cloned: an error
- * that crosses a thread, out of a Piscina task for example, keeps `message`, `stack` and `cause`
- * and nothing else.
+ * Its `cause` repeats the error's own properties that can be cloned. An error that crosses to
+ * another thread, as out of a Piscina task, keeps nothing but its `message`, `stack` and `cause`:
+ * read `error.cause.code` there.
  */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
+
+  /** What went wrong. */
   declare readonly code: LockErrorCode;
 
-  /** The name that the lock was given, if it was. */
+  /** The name of the lock, if it has one. */
   declare readonly lockName?: string | undefined;
 
+  /** @internal */
   constructor(code: LockErrorCode, message: string, facts: LockErrorFacts = {}) {
     const {key, ...others} = facts;
-    // Functions and symbols never are cloneable, and objects may not be.
+    // Functions and symbols can never be cloned, and some objects cannot.
     const isCloneable = !/object|function|symbol/.test(typeof key);
     super(message + nameLock(facts, isCloneable), {
       cause: {code, ...(isCloneable ? facts : others)},
@@ -55,7 +60,7 @@ export class LockError extends Error {
   }
 }
 
-/** Which lock it is, for those who gave it a name: the messages of the others are as in 2.1.0. */
+/** Tells which lock it is, if it has a name. Without a name, messages are those of 2.1.0. */
 const nameLock = ({lockName, key}: LockErrorFacts, isKeyCloneable: boolean): string => {
   if (lockName === undefined) return '';
   const shown = isKeyCloneable ? `"${String(key)}"` : typeOf(key);
@@ -63,7 +68,7 @@ const nameLock = ({lockName, key}: LockErrorFacts, isKeyCloneable: boolean): str
   return ` (lock "${lockName}"${ofKey})`;
 };
 
-/** What a lock tells about itself and a wait that ended, each a property of the error. */
+/** What an error tells about its lock. Each becomes a property of the error. */
 export interface LockDetails {
   readonly lockName?: string | undefined;
   readonly key?: unknown;
@@ -75,24 +80,26 @@ interface LockErrorFacts extends LockDetails {
 }
 
 /**
- * A caller, or `pool()`, waited for `timeoutMilliseconds` and waits no more; nobody else is
- * affected.
+ * The error of a caller, or of `pool()`, that waited for `timeoutMilliseconds` in vain. It has left
+ * the line, and nobody else is affected. Its `code` is `ERR_LOCK_TIMEOUT`.
  */
 export class LockTimeoutError extends LockError {
   override readonly name = 'LockTimeoutError';
   declare readonly code: 'ERR_LOCK_TIMEOUT';
 
+  /** How long the caller waited at most. */
   declare readonly timeoutMilliseconds: number;
 
-  /** The key whose lock was waited for; only on errors of `LocksByKey`. */
+  /** The key whose lock the caller waited for. Only locks by key set it. */
   declare readonly key?: unknown;
 
   /**
-   * The thread that held the lock when the wait ended, `undefined` if none did; only on errors of
-   * the lock across threads.
+   * The thread that held the lock when the wait ended, or `undefined` if none did. Only locks
+   * across threads set it.
    */
   declare readonly ownerThreadId?: number | undefined;
 
+  /** @internal */
   constructor(timeoutMilliseconds: number, details?: LockDetails) {
     super('ERR_LOCK_TIMEOUT', `Timed out waiting for lock after ${timeoutMilliseconds}ms`, {
       timeoutMilliseconds,
@@ -116,34 +123,33 @@ export const heldElsewhereError = (where: string, lock?: LockDetails) =>
 
 export const releasedUnderCallError = (lock?: LockDetails) =>
   notHeldError(
-    'The lock was released before the function of withLock was done. ' +
-      'Do not call releaseLock for withLock, which releases by itself.',
+    'The lock was released before the function of withLock had finished. ' +
+      'Do not call releaseLock: withLock releases the lock itself.',
     lock,
   );
 
 export const releasedUnderGuardError = (lock?: LockDetails) =>
   notHeldError(
-    'The lock of this guard was released before. ' +
-      'Do not call releaseLock for a guard: release the guard.',
+    "This guard's lock was already released. Do not call releaseLock: release the guard.",
     lock,
   );
 
 export const deadlockError = (lock?: LockDetails) =>
   new LockError(
     'ERR_LOCK_DEADLOCK',
-    'Cannot block for a lock that this thread holds: its holder could not go on to release it. ' +
-      'Look for a withLock, an acquireLock or a guard of this thread that is not over yet, ' +
-      'and await it first, or wait with withLock.',
+    'Cannot block for a lock that this thread already holds: the holder could never release it. ' +
+      'Find the withLock, the acquireLock or the guard of this thread that still holds it, ' +
+      'and let it finish first. Or wait with withLock, which does not block.',
     lock,
   );
 
-export const fullError = (expected: string) => new LockError('ERR_LOCK_FULL', expected);
+export const fullError = (message: string) => new LockError('ERR_LOCK_FULL', message);
 
 export const mainThreadError = (call: string, lock?: LockDetails) =>
   new LockError(
     'ERR_LOCK_MAIN_THREAD',
-    `Cannot call ${call} on the main thread, where it would stop everything while it waits. ` +
-      'Use withLock, or call it in a worker. If the main thread may stand still, say so: ' +
+    `Cannot call ${call} on the main thread, where it would stop the whole program while it ` +
+      'waits. Use withLock, or call it in a worker. To block the main thread all the same, pass ' +
       '{allowMainThread: true}.',
     lock,
   );
@@ -165,15 +171,15 @@ export const badValueError = (
 const typeOf = (value: unknown): string => (value === null ? 'null' : typeof value);
 
 /**
- * What an object calls itself, `Int32Array` or `AbortSignal` or `Lock` say; of anything else the
- * type.
+ * The name that an object gives itself, such as `Int32Array`, `AbortSignal` or `Lock`. For anything
+ * else, its type.
  */
 const nameOf = (value: unknown): string => {
   const tag = {}.toString.call(value).slice(8, -1);
   return typeof value !== 'object' || value === null || tag === 'Object' ? typeOf(value) : tag;
 };
 
-/** @param hint what to write, where a slip is likely */
+/** @param hint what to write instead, where a slip is likely */
 export const badTypeError = (expected: string, came: unknown, hint = '') =>
   new TypeError(`Expected ${expected}, but got ${nameOf(came)}.${hint}`);
 
@@ -202,12 +208,12 @@ export function assertOptions(
 ): void {
   const expected = 'options to be an object';
   assertType(options, 'object', expected);
-  // What has a name of its own is a value without its braces.
+  // A value with a name of its own, such as a signal, was probably passed without its braces.
   if (nameOf(options) !== 'object')
     throw badTypeError(expected, options, ` Write ${usage}.${hint}`);
   for (const key in options as object) {
     if (!known.includes(key)) {
-      throw new TypeError(`Expected options as in ${usage}, but got "${key}".${hint}`);
+      throw new TypeError(`Unknown option "${key}". Write ${usage}.${hint}`);
     }
   }
 }

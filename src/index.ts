@@ -1,4 +1,7 @@
-/** Locks for one thread. Imports nothing from outside, so that it runs wherever JavaScript does. */
+/**
+ * Locks for one thread. This entry imports no other package and no module of the platform, so it
+ * runs wherever JavaScript does.
+ */
 
 export {
   createLock,

@@ -1,15 +1,18 @@
 /**
- * What the locks call of the language and its host, as it was when they were loaded.
+ * The functions of the language and its host that the locks call, as they were when this package
+ * was loaded.
  *
- * A polyfill, a test runner or an instrumentation may replace any global, and any method of one,
- * at any time. Whether two callers can hold a lock at once must not depend on that. So code that
- * decides who holds a lock calls what is here, or is syntax (`async`, `await`), which nobody can
- * replace.
+ * A polyfill, a test runner or an instrumentation may replace any global and any of its methods, at
+ * any time. That must never let two callers hold a lock at once. So the code that decides who holds
+ * a lock uses only the functions below, and syntax (`async`, `await`), which nobody can replace.
  */
 
 const {bind, call} = Function.prototype;
 
-/** `method(receiver, ...args)` for a method, whatever its prototype has by then. */
+/**
+ * Makes a function `method(receiver, ...args)` of a method. It calls the original method, whatever
+ * becomes of the prototype.
+ */
 export const uncurried = bind.bind(call) as <This, Args extends unknown[], Result>(
   method: (this: This, ...args: Args) => Result,
 ) => (receiver: This, ...args: Args) => Result;
@@ -19,8 +22,8 @@ export const NativePromise = (async () => undefined)().constructor as PromiseCon
 
 export const resolved = NativePromise.resolve.bind(NativePromise) as <T>(value: T) => Promise<T>;
 
-// (No promise gets a `then` of its own: that makes V8 look for one at all promises of the process,
-// and them slower.)
+// (No promise gets a `then` of its own. That would make V8 look for one at every promise of the
+// process, and so slow them all down.)
 export const then = uncurried(NativePromise.prototype.then) as <T, R>(
   promise: Promise<T>,
   onFulfilled: ((value: T) => R) | undefined,
@@ -29,13 +32,14 @@ export const then = uncurried(NativePromise.prototype.then) as <T, R>(
 
 /**
  * `then(READY, job)` calls `job` in a microtask. It needs no room on the stack for a function of
- * this package. So where "the stack ran out", which any call may meet whose caller recurses deeply,
- * it can still arrange for a step to be finished.
+ * this package. So it can still arrange for a step to be finished where "the stack ran out", which
+ * may happen to any call whose caller recurses deeply.
  */
 export const READY = resolved(undefined);
 
 /**
- * `await NOTHING` goes on in a microtask, and looks up nothing: not even a promise's `constructor`.
+ * `await NOTHING` goes on in a microtask and looks up no property, not even the `constructor` of a
+ * promise.
  */
 export const NOTHING: unknown = undefined;
 
@@ -45,7 +49,9 @@ const {get, set, delete: deleteKey} = NativeMap.prototype;
 export const createMap = <K, V>(): Map<K, V> =>
   Object.assign(new NativeMap(), {get, set, delete: deleteKey});
 
-/** The same of a `WeakMap`. (Pure, so that a bundle without a user of it goes without it.) */
+/**
+ * The same for a `WeakMap`. (Marked as pure, so that a bundle that does not use it leaves it out.)
+ */
 export const createWeakMap = /* @__PURE__ */ (({WeakMap: NativeWeakMap}) => {
   const {get, set} = NativeWeakMap.prototype;
   return <K extends object, V>(): WeakMap<K, V> => Object.assign(new NativeWeakMap(), {get, set});
@@ -56,11 +62,11 @@ export interface Timers {
   readonly set: typeof setTimeout;
   readonly clear: typeof clearTimeout;
   readonly now: () => number;
-  /** The method that `now` calls, by which one clock is told from another. */
+  /** The method that `now` calls. It tells one clock from another. */
   readonly clock: unknown;
 }
 
-/** Those of this moment: a test may have installed fake ones. */
+/** The timers of this moment. A test may have installed fake ones. */
 export const currentTimers = (): Timers => ({
   set: setTimeout,
   clear: clearTimeout,
@@ -68,14 +74,15 @@ export const currentTimers = (): Timers => ({
   clock: performance.now,
 });
 
-/** Those of the host, unless the package was loaded under fake ones. */
+/** The timers of the host, unless fake ones were installed when the package was loaded. */
 export const hostTimers = currentTimers();
 
 /**
- * Throws unless the stack has room for so many calls.
+ * Throws if the stack has no room for that many calls.
  *
- * To be called before timers are set or cleared. A stack that runs out in the middle of that leaves
- * the lists of Node.js such that its event loop looks for the next timer for good.
+ * Call it before timers are set or cleared. If the stack runs out in the middle of that, it leaves
+ * the timer lists of Node.js in a state in which the event loop searches for the next timer and
+ * never ends.
  */
 export function assertRoom(calls = 30): void {
   if (calls > 0) assertRoom(calls - 1);
@@ -89,9 +96,9 @@ interface Host {
 }
 
 /**
- * Calls `job` in the async context in which the package was loaded. What a lock starts for itself,
- * a timer that serves many callers for example, would otherwise keep one caller's
- * `AsyncLocalStorage` store in memory, and run in that context.
+ * Calls `job` in the async context in which the package was loaded. A lock starts some work for
+ * itself, such as a timer that serves many callers. Without this, that work would run in the
+ * context of one caller, and keep that caller's `AsyncLocalStorage` store in memory.
  */
 export const outside: <T>(job: () => T) => T =
   (

@@ -1,6 +1,6 @@
 import {channel} from 'node:diagnostics_channel';
 
-/** By their events. A caller that does not wait has no `wait`. */
+/** The channels, by their events. A caller that gets the lock at once causes no `wait`. */
 export const channels = {
   acquire: channel('@databases/lock:acquire'),
   release: channel('@databases/lock:release'),

@@ -5,19 +5,27 @@ import {findCircles, type Step} from './deadlocks.js';
 import type {Acquisition, Holder, Wait} from './records.js';
 import type {Site} from './stacks.js';
 
-/** So many chains are looked at before other work of the thread has its turn. */
+/** How many chains are looked at before other work of the thread gets its turn. */
 const PROBES = 25;
 
-/** Where there are more, looking takes at most one in so many parts of the thread's time. */
+/**
+ * If there are more, looking at chains takes at most this fraction (one in so many parts) of the
+ * thread's time.
+ */
 const PROBING_SHARE = 20;
 
-/** A call that nobody was seen to await is looked at again when it has waited twice as long. */
+/**
+ * When to look again at a call that nobody was seen to await. Afterwards, each time when it has
+ * waited twice as long.
+ */
 const FIRST_PROBE_AGAIN_MILLISECONDS = 10;
 
-/** The names of frames, while chains are looked at. */
+/** The names that frames have while chains are looked at. */
 const NUMBERED = /^withLock \[(\d+)\]$/;
 
-/** Finds out who waits in a circle, when somebody begins to wait and now and then. */
+/**
+ * Finds calls that wait in a circle. It looks whenever somebody begins to wait, and now and then.
+ */
 export class CircleWatch {
   readonly #getHeld: () => Iterable<Acquisition>;
   readonly #getWaits: () => Iterable<Wait>;
@@ -44,7 +52,7 @@ export class CircleWatch {
     hostTimers.clearTimeout(this.#probing);
   }
 
-  /** As soon as the callers have had time to await what they were given. */
+  /** Looks for circles as soon as the callers have had time to await the promises that they got. */
   checkSoon(): void {
     this.#isCheckDue = true;
     this.#scheduleCheck();
@@ -79,7 +87,7 @@ export class CircleWatch {
     this.#scheduleCheck();
   }
 
-  /** Finds out who waits for the calls that wait. @returns whether it left some for later */
+  /** Finds out who awaits the calls that wait. @returns whether some calls are left for later */
   async #probe(): Promise<boolean> {
     const time = now();
     const due: Wait[] = [];
@@ -121,7 +129,7 @@ export class CircleWatch {
 
   #findAwaiters(wait: Wait, chain: readonly Site[], numbered: ReadonlyMap<string, Holder>): void {
     for (const {name, file} of chain) {
-      // Whoever waits for any of several may go on without this one.
+      // A `Promise.any` may go on without this call.
       if (name === 'any' && file === '') return;
       const number = NUMBERED.exec(name)?.[1];
       const holder = number === undefined ? undefined : numbered.get(number);
@@ -139,7 +147,7 @@ export class CircleWatch {
   #reportCircles(): void {
     const awaited = [...this.#getWaits()].filter(({awaiters}) => awaiters.size > 0);
     for (const circle of findCircles(awaited)) {
-      // It is one circle, whichever of its calls is told of.
+      // A circle is reported once, by its newest call.
       const {wait} = circle.reduce((a, b) => (a.wait.since > b.wait.since ? a : b));
       this.#onCircle(circle, wait);
     }

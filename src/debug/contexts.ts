@@ -1,4 +1,4 @@
-/** Which locks the caller's own async context holds. */
+/** Knows which locks are held in the caller's async context. */
 import {AsyncLocalStorage} from 'node:async_hooks';
 import type {Holder, Mark} from './records.js';
 
@@ -9,14 +9,14 @@ export class Contexts {
     return this.#storage.getStore();
   }
 
-  /** From here on, the caller's async context is that of one who holds, or is to hold, a lock. */
+  /** Marks the caller's async context, from here on, as one that holds a lock or waits for it. */
   enter(holder: Holder | undefined): Mark {
     const mark: Mark = {holder, parent: heldIn(this.#storage.getStore())};
     this.#storage.enterWith(mark);
     return mark;
   }
 
-  /** Otherwise every promise of the process would be made to remember its context for good. */
+  /** Stops the tracking of contexts, which costs every promise of the process something. */
   disable(): void {
     this.#storage.disable();
   }
@@ -28,7 +28,10 @@ const skipOver = (mark: Mark | undefined): Mark | undefined => {
   return each;
 };
 
-/** The newest mark of one who still holds, or waits. Forgets the others, which may be many. */
+/**
+ * The newest mark whose holder still holds the lock or waits for it. Drops all other marks, of
+ * which there may be many.
+ */
 export function heldIn(mark: Mark | undefined): Mark | undefined {
   const newest = skipOver(mark);
   for (let each = newest; each; each = each.parent) each.parent = skipOver(each.parent);

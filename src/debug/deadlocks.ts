@@ -1,11 +1,11 @@
 /**
- * Who waits in a circle.
+ * Finds calls that wait for each other in a circle.
  *
- * A call that waits for a lock waits for the lock's holder. That a holder waits for a call is shown
- * by the call's chain: its promise is awaited by a function, that function's promise by another,
- * and so on, to the function of this package that awaits the holder's own. V8 walks that chain for
- * the stack traces of asynchronous functions. A call that nobody awaits has no such chain, and is in
- * no circle.
+ * A call that waits for a lock waits for the lock's holder. Whether a holder waits for a call, the
+ * call's chain shows: a function awaits the call's promise, another function awaits that function's
+ * promise, and so on. The chain ends at the function of this package that awaits the holder's
+ * function. V8 follows that chain for the stack traces of asynchronous functions. A call that
+ * nobody awaits has no chain, and so it is in no circle.
  */
 import type {Holder, Wait} from './records.js';
 import {Acquisition} from './records.js';
@@ -16,15 +16,18 @@ export interface Step {
   readonly holder: Holder;
 }
 
-/** Who holds what `wait` waits for; `undefined` if nobody who is watched in this thread does. */
+/**
+ * The holder of the lock that `wait` waits for, or `undefined` if no watched holder in this thread
+ * has it.
+ */
 function holderFor(wait: Wait): Holder | undefined {
-  // A call for several waits for each of its locks, by waits of its own.
+  // A call for several locks waits for each of them, by a wait of its own.
   if (wait.entrance === undefined) return wait.group;
   const watched = wait.entrance.line.holder?.watched;
   return watched instanceof Acquisition ? watched.holder : undefined;
 }
 
-/** The circles in which one of `waits` is, each in the order of its steps. */
+/** All circles that contain one of `waits`, each in the order of its steps. */
 export function findCircles(waits: Iterable<Wait>): Step[][] {
   const waitsOf = new Map<Holder, Wait[]>();
   for (const wait of waits) {

@@ -1,4 +1,7 @@
-/** Tells why a program is stuck: who holds which lock, who waits for it, and who in a circle. */
+/**
+ * Tells why a program is stuck: who holds which lock, who waits for it, and which calls wait for
+ * each other in a circle.
+ */
 import {subscribe, unsubscribe} from 'node:diagnostics_channel';
 import process from 'node:process';
 import {watching} from '../line/watching.js';
@@ -10,25 +13,26 @@ import {LockWatch, type Reporter} from './watch.js';
 
 export type {LockMessage, LockReport, LockState, WatchLocksOptions} from './types.js';
 
-/** Another copy of this file may watch already. */
+/** The current watch, which another copy of this file may have begun. */
 const currentWatch = () => watching.watcher as LockWatch | undefined;
 
 /**
- * Watches all locks of this thread, whichever copy of the package made them, and reports
+ * Watches all locks of this thread, whichever copy of the package made them. It reports:
  *
- * - a lock that is held for longer than `heldMilliseconds`,
- * - a call that waits for longer than `waitingMilliseconds`,
- * - a call that waits for itself, and calls that wait for each other in a circle, as soon as that is
- *   so,
- * - what still waited when the process ended because nothing else was left to do.
+ * - a lock that is held for longer than `heldMilliseconds`;
+ * - a call that waits for longer than `waitingMilliseconds`;
+ * - a call that waits for itself, and calls that wait for each other in a circle, as soon as they
+ *   do;
+ * - the calls that still wait when the process ends because nothing else is left to do.
  *
- * While it watches, it also publishes on the channels `@databases/lock:acquire`, `:release`,
- * `:wait`, `:timeout`, `:abort` and `:abandon` of `node:diagnostics_channel`.
+ * Meanwhile it also publishes on channels of `node:diagnostics_channel`: `@databases/lock:acquire`,
+ * `:release`, `:wait`, `:timeout`, `:abort` and `:abandon`. Each message is a {@link LockMessage}.
  *
- * What was held before is not known. Several may watch at a time.
+ * It knows nothing of locks that were acquired before it began. There may be several watches at a
+ * time.
  *
- * @returns what ends it
- * @throws `TypeError` or `RangeError` when an option is not valid
+ * @returns a function that ends the watch.
+ * @throws `TypeError` or `RangeError` if an option is not valid.
  *
  * @example
  * const stop = watchLocks({heldMilliseconds: 5_000, waitingMilliseconds: 5_000});
@@ -47,14 +51,14 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
   };
   const watch = currentWatch() ?? new LockWatch();
 
-  // A process that somebody ends may well have callers in line.
+  // If somebody ends the process, callers in line are nothing unusual.
   const onExit = () => {
     if (!isEndedByCall()) watch.reportExit();
   };
   const takeSnapshot = () => {
     onSnapshot(watch.snapshot());
   };
-  // First, because Node.js refuses some signals.
+  // First, because Node.js throws for some signals.
   if (snapshotSignal !== undefined) process.on(snapshotSignal, takeSnapshot);
   watch.add(reporter);
   process.on('exit', onExit);
@@ -69,9 +73,9 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
 }
 
 /**
- * Everything that is held and awaited in this thread now.
+ * Returns everything that is held and awaited in this thread now.
  *
- * @throws `Error` when nobody watches: then nothing is known
+ * @throws `Error` if nobody watches the locks.
  *
  * @example
  * console.table(locksSnapshot(), ['lock', 'key', 'state', 'milliseconds', 'at']);
@@ -79,16 +83,15 @@ export function watchLocks(options: WatchLocksOptions = {}): () => void {
 export function locksSnapshot(): LockState[] {
   const watch = currentWatch();
   if (!watch) {
-    throw new Error(
-      'Expected somebody to watch the locks. Call watchLocks() when the program begins.',
-    );
+    throw new Error('Nobody is watching the locks. Call watchLocks() when the program starts.');
   }
   return watch.snapshot();
 }
 
 /**
- * Of a listener of `exit`: whether `process.exit` or an uncaught error ends the process. The runtime
- * calls listeners by itself when nothing is left to do, without any of its own functions below.
+ * For a listener of `exit`: whether `process.exit` or an uncaught error ends the process. When
+ * nothing is left to do, the runtime calls the listeners directly, and no function of its own is on
+ * the stack below them.
  */
 const isEndedByCall = (): boolean =>
   captureSites().some(({file}) => /^node:internal\/(process|main)\//.test(file));

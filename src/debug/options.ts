@@ -34,7 +34,7 @@ export function checkWatchOptions(options: WatchLocksOptions): void {
   }
   const {snapshotSignal} = options;
   if (snapshotSignal !== undefined && !(snapshotSignal in constants.signals)) {
-    const expected = 'snapshotSignal to be a signal, SIGUSR2 for example';
+    const expected = 'snapshotSignal to be a signal such as SIGUSR2';
     throw badValueError(RangeError, expected, snapshotSignal);
   }
 }

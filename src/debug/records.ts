@@ -1,22 +1,25 @@
-/** What a watcher keeps of those who hold locks, and of those who wait. */
+/** What a watcher keeps about the holders of locks, and about those who wait. */
 import {NativePromise} from '../intrinsics.js';
 import type {Waiter} from '../line/waiter.js';
 import type {WatchedAcquisition, WatchedEntrance} from '../line/watching.js';
 import {callersFrames, captureSites, type Captured, type Site} from './stacks.js';
 
-/** Marks the async context of a caller that got a lock, or waits for it, until it is released. */
+/**
+ * Marks the async context of a caller that waits for a lock or holds it, until the lock is
+ * released.
+ */
 export interface Mark {
   holder: Holder | undefined;
   parent: Mark | undefined;
 }
 
-/** Whoever holds one lock, or several by one call. */
+/** The holder of one lock, or of several locks that one call acquired. */
 export class Holder {
   /** See {@link WatchedAcquisition.frame}. */
   frame: WatchedAcquisition['frame'];
   readonly call: Captured | undefined;
   isOver = false;
-  /** Where the function that called `acquire` did so, of a holder that lasts. */
+  /** The place of the call of `acquire`, or the like, of a holder that lasts. */
   site: Site | undefined;
 
   constructor(call: Captured | undefined) {
@@ -26,7 +29,7 @@ export class Holder {
 
 /** A call for several locks. */
 export class GroupHolder extends Holder implements WatchedAcquisition {
-  /** How many it has. */
+  /** How many locks it holds. */
   held = 0;
   readonly #onLasts: (holder: Holder) => void;
 
@@ -40,7 +43,7 @@ export class GroupHolder extends Holder implements WatchedAcquisition {
   }
 
   released(): void {
-    // Its locks are released one by one.
+    // Nothing to do: its locks report their releases one by one.
   }
 }
 
@@ -53,9 +56,9 @@ interface Ledger {
 export class Acquisition extends Holder implements WatchedAcquisition {
   readonly entrance: WatchedEntrance;
   readonly group: GroupHolder | undefined;
-  /** When it began, or was seen first, by the monotonic clock. */
+  /** When it began, or when it was first seen, by the monotonic clock. */
   since: number | undefined;
-  /** Its place in the list of those that are held. */
+  /** Its index in the list of those that are held. */
   place = 0;
   readonly #ledger: Ledger;
 
@@ -73,7 +76,7 @@ export class Acquisition extends Holder implements WatchedAcquisition {
     this.since = since;
   }
 
-  /** Who holds it. */
+  /** The holder of the lock. */
   get holder(): Holder {
     return this.group ?? this;
   }
@@ -91,27 +94,27 @@ export class Acquisition extends Holder implements WatchedAcquisition {
 /** A call that waits for a lock, or for several. */
 export class Wait {
   readonly waiter: Waiter;
-  /** Of the lock; `undefined` for a call for several as a whole. */
+  /** The entrance of the lock; `undefined` for a call for several locks as a whole. */
   readonly entrance: WatchedEntrance | undefined;
-  /** The call for several that this belongs to. */
+  /** The call for several locks to which this wait belongs. */
   readonly group: GroupHolder | undefined;
   readonly call: Captured | undefined;
   readonly since: number;
-  /** What its caller's async context says of locks that are held. */
+  /** The locks that are held in its caller's async context. */
   readonly context: Mark | undefined;
-  /** To be filled in when the caller has the lock. */
+  /** Its holder is filled in when the caller gets the lock. */
   mark: Mark | undefined;
-  /** Where it was called, for comparing. */
+  /** Where the call was made, to compare it with other places. */
   site: Site | undefined;
 
-  /** Those who are shown to wait for it: proved, or only likely. */
+  /** The holders that wait for this call, with how sure that is. */
   readonly awaiters = new Map<Holder, 'proved' | 'likely'>();
-  /** When to look for them again. */
+  /** When to look for awaiting holders again. */
   probeAt = 0;
   /** Whether a timeout or a signal ended it. */
   hasGivenUp = false;
 
-  /** Whether its caller was given the promise of `answer`. */
+  /** Whether its caller got the promise that `answer` returns. */
   #isAnswering = false;
   #isOver = false;
   #wake: () => void = () => undefined;
@@ -133,15 +136,19 @@ export class Wait {
     this.context = facts.context;
   }
 
-  /** The wait is over, in whichever way: the promise of `answer` only follows the call's now. */
+  /**
+   * Says that the wait is over, in whatever way. From now on the promise of `answer` only follows
+   * the call's own.
+   */
   end(): void {
     this.#isOver = true;
     this.#wake();
   }
 
   /**
-   * Settles as `outcome`. Until the wait ends, it tells who awaits its promise when `probe` asks: a
-   * stack trace that an asynchronous function captures has those who await it.
+   * Settles in the same way as `outcome`. Until the wait ends, it also answers `probe` by telling
+   * who awaits its promise: if an asynchronous function captures a stack trace, that contains the
+   * functions that await it.
    */
   async answer(outcome: Promise<unknown>, onFailure: (error: unknown) => void): Promise<unknown> {
     this.#isAnswering = true;
@@ -161,10 +168,13 @@ export class Wait {
     }
   }
 
-  /** Who awaits the call, and who awaits those; `undefined` once it no longer waits. */
+  /**
+   * The functions that await the call, and those that await them; `undefined` once the wait is
+   * over.
+   */
   probe(): Promise<readonly Site[]> | undefined {
     if (this.#isOver || !this.#isAnswering) return undefined;
-    // Not an asynchronous function, which would call the promise's `then`.
+    // This is not an asynchronous function, because that would call the promise's `then`.
     return new NativePromise((resolve) => {
       this.#onChain = resolve;
       this.#wake();
@@ -176,7 +186,7 @@ export class Wait {
   }
 }
 
-/** What fails here must not become the outcome of the call. */
+/** Captures the chain. An error here must not become the outcome of the call. */
 function chainOf(): readonly Site[] {
   try {
     return captureSites();

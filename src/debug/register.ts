@@ -1,7 +1,7 @@
 /**
- * Watches all locks from the beginning of a program: `node --import @databases/lock/debug/register`.
+ * Watches all locks from the start of a program: `node --import @databases/lock/debug/register`.
  *
- * The environment variable `DATABASES_LOCK_WATCH` may have options of `watchLocks`, for example
+ * The environment variable `DATABASES_LOCK_WATCH` sets options of `watchLocks`, for example
  * `heldMilliseconds=1000 waitingMilliseconds=2000 stacks=false snapshotSignal=SIGUSR2`.
  */
 import process from 'node:process';

@@ -1,4 +1,4 @@
-/** What is told of locks, as data and as text. */
+/** The reports on locks, as data and as text. */
 import {inspect} from 'node:util';
 import {now} from './clock.js';
 import type {Step} from './deadlocks.js';
@@ -34,7 +34,7 @@ function quote(entrance: WatchedEntrance): string {
   return key === undefined ? quoted : `${quoted} (key ${key})`;
 }
 
-/** The same, after an article. */
+/** The same, to follow an article. */
 const describe = (entrance: WatchedEntrance): string =>
   entrance.settings.name === undefined ? quote(entrance) : `lock ${quote(entrance)}`;
 
@@ -46,7 +46,7 @@ export function stateOfAcquisition(acquisition: Acquisition): LockState {
   return stateOf(entrance, 'held', acquisition.since, callersFrames(acquisition.call));
 }
 
-/** `entrance` is the lock's: a call for several locks waits for each. */
+/** `entrance` tells the lock, because a call for several locks waits for each of them. */
 export function stateOfWait(wait: Wait, entrance: WatchedEntrance): LockState {
   return stateOf(entrance, 'waiting', wait.since, wait.frames());
 }
@@ -76,7 +76,7 @@ const duration = (milliseconds: number) => `${milliseconds.toLocaleString('en')}
 
 const indent = (text: string) => text.replace(/^/gm, '    ');
 
-/** Where and since when, and the stack below it. */
+/** Tells where and since when a call was made, and its stack below that. */
 function tellCall(what: string, {milliseconds, since, at, stack}: LockState): string {
   const time = since.toISOString().slice(11, 23);
   const head = `  ${what} for ${duration(milliseconds)}, since ${time}`;
@@ -90,7 +90,7 @@ const count = (waiters: number) => {
   return waiters === 1 ? '1 call waits behind it' : `${waiters} calls wait behind it`;
 };
 
-/** How many of those who wait are listed. */
+/** How many of the calls that wait are listed. */
 const LISTED = 10;
 
 function tellOthers(waits: readonly LockState[]): string[] {
@@ -141,7 +141,7 @@ export function reportWaiting(
   };
 }
 
-/** @param holderOf who holds what a call waits for */
+/** @param holderOf finds the acquisition for which a call waits */
 export function reportExit(
   waits: readonly Wait[],
   holderOf: (wait: Wait) => Acquisition | undefined,
@@ -174,12 +174,12 @@ function tellUnknownHolder(entrance: WatchedEntrance): string {
     : `  held by thread ${id}, whose own watcher can tell more.`;
 }
 
-/** @param holds what the holder of a step holds that the step's call waits for */
+/** @param holds finds the acquisition for which a step's call waits */
 export function reportCircle(
   steps: readonly Step[],
   holds: (wait: Wait) => Acquisition | undefined,
 ): LockReport {
-  // A call for several locks waits, as a whole, for no lock, but by each of its waits.
+  // A call for several locks waits for no lock as a whole. Each of its waits does.
   const links = steps.flatMap(({wait}) => {
     const {entrance} = wait;
     const held = holds(wait);
@@ -204,7 +204,7 @@ export function reportCircle(
   const isOne = parties.length === 1 && first !== undefined;
   const lines = isOne
     ? [
-        `The ${first.described} waits for itself: a call waits for it that its own holder waits for.`,
+        `The ${first.described} waits for itself: its holder waits for a call that waits for this lock.`,
         tellCall('held', first.held),
         tellCall('waiting', first.awaits),
       ]
@@ -226,7 +226,7 @@ export function reportCircle(
 }
 
 const GUESS =
-  'This is likely, not certain: a lock that acquire or acquireLock has got may be released by anybody.';
+  'This is likely but not certain: anybody may release a lock that acquire or acquireLock acquired.';
 
 const letter = (place: number): string =>
   place < 26 ? String.fromCharCode(65 + place) : `number ${place + 1}`;

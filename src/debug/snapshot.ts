@@ -2,7 +2,7 @@ import {Console} from 'node:console';
 import process from 'node:process';
 import type {LockState} from './types.js';
 
-/** What of a state fits in a table. */
+/** The columns of the table. The rest of a state does not fit in. */
 const COLUMNS = ['lock', 'key', 'state', 'milliseconds', 'at', 'threadId'];
 
 /** Prints a table to the standard error output. */

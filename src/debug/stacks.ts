@@ -1,19 +1,19 @@
-/** Where a call was made, and who waits for it, as the engine's stack traces tell. */
+/** Finds out where a call was made and who awaits it, from the engine's stack traces. */
 
-/** What was captured; formatted when it is read. */
+/** A stack trace that was captured. The engine formats it when it is read. */
 export interface Captured {
   readonly stack?: string;
 }
 
-/** Enough for the callers of a call. */
+/** Enough frames for the callers of a call. */
 const CALL_FRAMES = 16;
-/** Enough for a chain of functions that await each other. */
+/** Enough frames for a chain of functions that await each other. */
 const CHAIN_FRAMES = 200;
 
 function captureFrames(frames: number): Captured {
   const captured = {};
   const {stackTraceLimit} = Error;
-  // Not an assignment, which throws where `Error` is frozen.
+  // Not by an assignment, which would throw if `Error` is frozen.
   Reflect.set(Error, 'stackTraceLimit', frames);
   Error.captureStackTrace(captured);
   Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
@@ -24,20 +24,20 @@ export const captureCall = (): Captured => captureFrames(CALL_FRAMES);
 
 /** A place in a function. */
 export interface Site {
-  /** What the function is called. */
+  /** The name of the function. */
   readonly name: string;
-  /** Empty for a function of the engine's own. */
+  /** Empty for a function of the engine itself. */
   readonly file: string;
   /** The same for all places of one function. */
   readonly within: string;
   readonly position: string;
-  /** As in a stack trace. */
+  /** The line in a stack trace. */
   readonly frame: string;
 }
 
 /**
- * The functions on the stack. Below the first of them that is an asynchronous one that was resumed,
- * those that await it, and those that await those.
+ * The functions on the stack. The last of them may be an asynchronous function that was resumed.
+ * Below it come the function that awaits it, the one that awaits that, and so on.
  */
 export function captureSites(): Site[] {
   const {prepareStackTrace} = Error;
@@ -49,7 +49,7 @@ export function captureSites(): Site[] {
   return Array.isArray(sites) ? (sites as Site[]) : [];
 }
 
-/** Where the caller's own code called. */
+/** The place in the caller's own code from which it called. */
 export function captureCallSite(): Site | undefined {
   const sites = captureSites();
   return sites[countOwn(sites.map(({frame}) => frame))];
@@ -77,18 +77,24 @@ function placesOf(callSite: NodeJS.CallSite) {
   };
 }
 
-/** Files of this package at the top. The lock may be of another copy than the watcher is. */
+/**
+ * Matches files of this package at the top of a stack. The lock may belong to another copy than the
+ * watcher.
+ */
 const OWN_FILE =
   /((?:[a-z]+:\/\/)?[^\s()]*[\\/])(?:debug[\\/]stacks|line[\\/](?:entrance|watching))\.[cm]?[jt]s:\d+/g;
 /**
- * One of its methods, for programs that are bundled into one file. Not the function of the same
- * name that calls the caller's.
+ * Matches a method of this package, in programs that are bundled into one file. It does not match
+ * the function of the same name that calls the caller's function.
  */
 const OWN_METHOD = /at [\w$]+\.(?:withLocks?|acquireLock|acquire(?:All)?|tryAcquire) \(/;
-/** It has at most so many frames at the top. */
+/** How many frames of this package there are at most at the top. */
 const OWN_FRAMES = 16;
 
-/** Tells the frames of this package, or `undefined` where they are in one file with all others. */
+/**
+ * Returns a test for frames of this package, or `undefined` if they are in one file with all
+ * others.
+ */
 function findOwn(frames: readonly string[]): ((frame: string) => boolean) | undefined {
   const files = frames.slice(0, OWN_FRAMES).join('\n').matchAll(OWN_FILE);
   const roots = Array.from(files, ([, root = '']) => root);
@@ -97,18 +103,18 @@ function findOwn(frames: readonly string[]): ((frame: string) => boolean) | unde
   return (frame) => folders.some((folder) => frame.includes(folder));
 }
 
-/** How many frames at the top are of this package. */
+/** How many frames at the top belong to this package. */
 function countOwn(frames: readonly string[]): number {
   const isOwn = findOwn(frames);
   if (isOwn) {
-    // The watcher's own may be bundled into one file with the program.
+    // The watcher's own frames may be bundled into one file with the program.
     const begin = frames.findIndex(isOwn);
     const first = frames.slice(begin).findIndex((frame) => !isOwn(frame));
     return first < 0 ? frames.length : begin + first;
   }
   const top = frames.slice(0, OWN_FRAMES);
   let own = top.findIndex((frame) => OWN_METHOD.test(frame)) + 1;
-  // A method of locks by key calls that of a lock, with a function or two in between.
+  // A method of locks by key calls the method of a lock, with a function or two in between.
   while (own > 0) {
     const next = top.slice(own, own + 3).findIndex((frame) => OWN_METHOD.test(frame));
     if (next < 0) break;
@@ -117,7 +123,7 @@ function countOwn(frames: readonly string[]): number {
   return own;
 }
 
-/** The frames of the caller's own code, and of what called that. */
+/** The frames of the caller's own code and of its callers. */
 export function callersFrames(captured: Captured | undefined): string[] {
   if (!captured) return [];
   const frames = String(captured.stack)

@@ -17,31 +17,34 @@ import {
 import {captureCall, captureCallSite, type Captured} from './stacks.js';
 import type {LockMessage, LockReport, LockState} from './types.js';
 
-/** Whom to tell of what. */
+/** Somebody who watches: what to report, and to whom. */
 export interface Reporter {
   readonly heldMilliseconds: number;
   readonly waitingMilliseconds: number;
   readonly stacks: boolean;
   readonly onReport: (report: LockReport) => void;
-  /** What it has been told of. */
+  /** What has been reported to it already. */
   readonly told: WeakSet<object>;
 }
 
-/** How often it is looked whether something takes too long. */
+/** How often the watch looks for locks and calls that take too long. */
 const SWEEP_MILLISECONDS = {least: 10, most: 500, perLimit: 1 / 8};
 
-/** Of a call that gave up. */
+/** The holder of a call that gave up. */
 const GONE = Object.assign(new Holder(undefined), {isOver: true});
 
-/** All locks of this thread: who holds them, and who waits. */
+/** Watches all locks of this thread: who holds them, and who waits for them. */
 export class LockWatch implements Watcher {
   readonly #reporters: Reporter[] = [];
   #captures = false;
   #sweeping: NodeJS.Timeout | undefined;
 
-  /** In no order. */
+  /** All acquisitions that are current, in no order. */
   #held: Acquisition[] = [];
-  /** Those who wait, in the order in which they came. Their promises depend on its methods. */
+  /**
+   * The calls that wait, in the order in which they came. (A map with methods of its own, because
+   * the promises of those calls depend on it.)
+   */
   readonly #waits = createMap<Waiter, Wait>();
   readonly #groups = createWeakMap<object, GroupHolder>();
   readonly #contexts = new Contexts();
@@ -50,7 +53,7 @@ export class LockWatch implements Watcher {
     () => this.#waits.values(),
     (circle, newest) =>
       this.#report(
-        // Not the call itself: that it waits for too long is another report.
+        // The subject is not the call itself, because a wait that takes too long is another report.
         newest.awaiters,
         () => reportCircle(circle, holderOf),
         () => true,
@@ -78,7 +81,7 @@ export class LockWatch implements Watcher {
     const isWatched = this.#reporters.length > 0;
     watching.watcher = isWatched ? this : undefined;
     if (!isWatched) {
-      // What happens from now on is not seen.
+      // From now on the watch does not see what happens.
       for (const wait of this.#waits.values()) wait.end();
       this.#waits.clear();
       this.#held = [];
@@ -122,20 +125,20 @@ export class LockWatch implements Watcher {
     const {acquire, release} = channels;
     const isPlain = waiter === undefined && group === undefined && !this.#captures;
     if (isPlain && !acquire.hasSubscribers && !release.hasSubscribers) {
-      // The common case, which has to cost little (`bench/watch.ts`).
+      // This is the common case, and it must cost little (`bench/watch.ts`).
       return this.#append(new Acquisition(this, entrance, undefined, undefined, undefined));
     }
     const wait = waiter && this.#waits.get(waiter);
     if (wait) this.#endWait(wait);
     const party = wait?.group ?? this.#groupOf(group ?? waiter?.task);
-    // Where a call was made that waited before the watch began, is not known.
+    // If a call waited before the watch began, nobody knows where it was made.
     const own = waiter ? wait?.call : this.#capture();
     const call = party ? party.call : own;
     const since = this.#captures || release.hasSubscribers ? now() : undefined;
     const acquisition = this.#append(new Acquisition(this, entrance, party, call, since));
     if (party) {
       party.held++;
-      // It may hold from now on what somebody in a circle waits for.
+      // With this lock, it may have closed a circle.
       this.#circles.checkSoon();
     }
     if (wait?.mark) {
@@ -214,7 +217,7 @@ export class LockWatch implements Watcher {
     if (abandon.hasSubscribers) abandon.publish({...this.#identify(entrance), threadId});
   }
 
-  /** `holder` was got by `acquire` or the like. */
+  /** The lock of `holder` was acquired by `acquire` or the like. */
   onLasts(holder: Holder): void {
     if (!this.#captures) return;
     this.#contexts.enter(holder);
@@ -222,7 +225,7 @@ export class LockWatch implements Watcher {
   }
 
   onReleased(acquisition: Acquisition): void {
-    // One of before the watch ended is not among them.
+    // An acquisition from before an earlier watch ended is not in the list.
     if (this.#held[acquisition.place] === acquisition) this.#remove(acquisition);
     const {group, since} = acquisition;
     if (group && --group.held === 0) group.isOver = true;
@@ -232,7 +235,7 @@ export class LockWatch implements Watcher {
     if (release.hasSubscribers) {
       release.publish({...this.#identify(acquisition.entrance), heldMilliseconds});
     }
-    // The thread may have computed all the time, and nobody have looked.
+    // The thread may have computed all the time, so that nobody has looked.
     this.#reportHeld(acquisition, heldMilliseconds ?? 0);
   }
 
@@ -262,7 +265,7 @@ export class LockWatch implements Watcher {
     return {lock: lockName, key};
   }
 
-  // Those that are held
+  // The locks that are held
 
   #append(acquisition: Acquisition): Acquisition {
     acquisition.place = this.#held.length;
@@ -270,7 +273,7 @@ export class LockWatch implements Watcher {
     return acquisition;
   }
 
-  /** The last one takes its place. */
+  /** The last acquisition takes its place. */
   #remove(acquisition: Acquisition): void {
     const last = this.#held.pop();
     if (last === undefined || last === acquisition) return;
@@ -287,7 +290,7 @@ export class LockWatch implements Watcher {
       this.#reportHeld(acquisition, time - acquisition.since);
     }
     for (const wait of this.#waits.values()) {
-      // Its end was not told where the stack had run out.
+      // The watch was not told of its end if the stack had run out.
       if (wait.waiter.isWaiting) this.#reportWaiting(wait, time - wait.since);
       else this.#endWait(wait);
     }
@@ -302,8 +305,8 @@ export class LockWatch implements Watcher {
   }
 
   /**
-   * One report tells of all who wait in a line. Whoever comes later is told of when they have waited
-   * for too long themselves, and so there is one report for a line in that time.
+   * One report covers all calls that wait in a line at that moment. A call that comes later is
+   * reported once it has waited for too long itself. So each line gets one report in that time.
    */
   #reportWaiting(wait: Wait, milliseconds: number): void {
     const {entrance} = wait;
@@ -330,7 +333,7 @@ export class LockWatch implements Watcher {
 
   // Everything
 
-  /** What is held and awaited now. */
+  /** Everything that is held and awaited now. */
   snapshot(): LockState[] {
     const time = now();
     const held = [...this.#held]
@@ -342,7 +345,7 @@ export class LockWatch implements Watcher {
     return [...held, ...waiting];
   }
 
-  /** The process ends, and nobody will ever get what they wait for. */
+  /** Reports the calls that still wait when the process ends. They will never get their locks. */
   reportExit(): void {
     const waits = [...this.#waits.values()];
     if (waits.length === 0) return;
@@ -354,7 +357,7 @@ export class LockWatch implements Watcher {
   }
 }
 
-/** The acquisition of the lock that `wait` waits for, if it is one of this watch. */
+/** The acquisition of the lock that `wait` waits for, if this watch knows it. */
 function holderOf({entrance}: Wait): Acquisition | undefined {
   const watched = entrance?.line.holder?.watched;
   return watched instanceof Acquisition ? watched : undefined;

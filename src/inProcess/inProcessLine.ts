@@ -3,30 +3,30 @@ import type {Line, LineEntrance, LineWaiter} from '../line/protocol.js';
 import {WaitQueue, admit} from '../line/waitQueue.js';
 import type {Lock} from '../types.js';
 
-/** The locks that are held, by their keys, and how many they are. */
+/** The locks that are held, by key, and their number. */
 export interface LocksInUse {
   readonly store: {set(key: unknown, lock: Lock): unknown; delete(key: unknown): unknown};
-  /** Whether the store is the caller's, whose methods may throw. */
+  /** Whether the store is the caller's own, whose methods may throw. */
   readonly isCallersOwn: boolean;
   size: number;
 }
 
 /**
- * The line of a lock that only this thread has. With nobody else to contend with, the first in line
- * becomes the holder as soon as there is none: while there is no holder, nobody waits.
+ * The line of a lock that only this thread uses. There is nobody to contend with, so the first in
+ * line becomes the holder as soon as the lock is free. While there is no holder, nobody waits.
  */
 export class InProcessLine implements Line {
   holder: LineEntrance | undefined;
   acquisition = 0;
 
-  /** Made when somebody waits: many lines never have a waiter. */
+  /** Made when somebody first waits: many lines never have a waiter. */
   #queue: WaitQueue<LineWaiter> | undefined;
   readonly #inUse: LocksInUse | undefined;
   readonly #key: unknown;
 
   /**
-   * @param inUse for the line of a key: has the key's lock exactly while somebody holds it. (A
-   *   subclass would make each call on a line slower.)
+   * @param inUse for the line of a key: it contains the key's lock exactly while somebody holds
+   *   that. (A subclass would make every call on a line slower.)
    */
   constructor(inUse?: LocksInUse, key?: unknown) {
     this.#inUse = inUse;
@@ -64,7 +64,9 @@ export class InProcessLine implements Line {
     this.#queue?.recount();
   }
 
-  /** Where it throws because the stack ran out, nothing has changed: it can be released again. */
+  /**
+   * If it throws because the stack ran out, nothing has changed, and the caller can release again.
+   */
   release(): void {
     const queue = this.#queue;
     const next = queue?.first;
@@ -84,7 +86,7 @@ export class InProcessLine implements Line {
   }
 
   #remove(inUse: LocksInUse): void {
-    // A caller's own store may throw. The lock is free nevertheless, and the key stays in the
+    // A caller's own store may throw. The lock is free all the same, and the key stays in the
     // store.
     let isFree = inUse.isCallersOwn;
     try {

@@ -8,9 +8,9 @@ import {InProcessLine} from './inProcessLine.js';
  * Creates a lock for one thread.
  *
  * @param timeoutMilliseconds how long a caller waits for the lock. Without it, or with `Infinity`,
- *   as long as it takes; with `0`, not at all.
- * @throws `TypeError` when `timeoutMilliseconds` is not a number, or the options are not valid;
- *   `RangeError` when the timeout is negative or NaN.
+ *   a caller waits as long as it takes. With `0`, a caller does not wait at all.
+ * @throws `TypeError` if `timeoutMilliseconds` is not a number, or the options are not valid.
+ *   `RangeError` if the timeout is negative or NaN.
  *
  * @example
  * const lock = createLock(30_000, {name: 'accounts'});
@@ -18,7 +18,7 @@ import {InProcessLine} from './inProcessLine.js';
  */
 export function createLock(timeoutMilliseconds?: number, options?: LockOptions): Lock {
   const usage = 'createLock(timeoutMilliseconds, {name})';
-  const hint = " A buffer is for createLock of '@databases/lock/shared'.";
+  const hint = " Use createLock of '@databases/lock/shared' for a buffer.";
   if (options !== undefined) assertOptions(options, usage, ['name'], hint);
   return new LineLock(new InProcessLine(), createSettings(timeoutMilliseconds, options?.name));
 }

@@ -10,13 +10,13 @@ import {InProcessLine, type LocksInUse} from './inProcessLine.js';
 
 type Store<TKey> = NonNullable<LocksByKeyOptions<TKey>['store']>;
 
-/** The key of no lock. */
+/** Stands for "no key". */
 const NONE = {};
 
 /**
- * A map that keeps one of its locks beside it. Where one key is used at a time, V8 would make a new
- * table for the map again and again, which took Node.js 20 as long as ten calls (rows `… one key` of
- * the benchmark).
+ * A map that keeps one of its locks in a field. If only one key is in use at a time, V8 would make
+ * a new table for the map again and again. On Node.js 20 that took as long as ten calls (rows
+ * `… one key` of the benchmark).
  */
 class LocksInMap<TKey> implements Store<TKey> {
   #key: unknown = NONE;
@@ -43,13 +43,13 @@ class LocksInMap<TKey> implements Store<TKey> {
     }
   }
 
-  /** As a map compares keys: NaN is the same as NaN. */
+  /** Compares keys as a map does: NaN is the same as NaN. */
   #isBeside(key: TKey): boolean {
     return key === this.#key || (key !== key && this.#key !== this.#key);
   }
 }
 
-/** The locks that are held, in a store. That of any other key is made when it is wanted. */
+/** The locks that are held, in a store. The lock of any other key is made on demand. */
 class LocksInStore<TKey> implements KeyedLocks<TKey>, LocksInUse {
   readonly store: Store<TKey>;
   readonly isCallersOwn: boolean;
@@ -75,12 +75,12 @@ class LocksInStore<TKey> implements KeyedLocks<TKey>, LocksInUse {
 }
 
 /**
- * Creates a lock for each key, on demand.
+ * Creates locks by key: one lock for each key, which exists only while it is in use.
  *
  * Keys are compared as in a `Map`, or as `options.store` compares them.
  *
- * @throws `TypeError` when an option is of the wrong type, `RangeError` when `timeoutMilliseconds`
- *   is negative or NaN.
+ * @throws `TypeError` if an option has the wrong type. `RangeError` if `timeoutMilliseconds` is
+ *   negative or NaN.
  *
  * @example
  * const locks = createLocksByKey<string>({timeoutMilliseconds: 30_000});

@@ -2,12 +2,12 @@ import type {AbortSignalLike} from '../types.js';
 import {WaitQueue, type Source} from './waitQueue.js';
 import {rejectingWith, type CancellableWaiters, type Waiter} from './waiter.js';
 
-/** The signals that somebody has waited with. */
+/** All signals with which anybody has waited. */
 const known = new WeakMap<AbortSignalLike, SignalSource>();
 
 /**
- * One `AbortSignal`, and one listener for all who wait with it: a signal looks through the
- * listeners that it has whenever another is added.
+ * One `AbortSignal`, and one listener for everybody who waits with it: a signal looks through all
+ * its listeners whenever another is added.
  */
 class SignalSource implements Source<Waiter> {
   readonly waiters: CancellableWaiters;
@@ -38,11 +38,11 @@ class SignalSource implements Source<Waiter> {
   };
 }
 
-/** Those who wait with `signal`. */
+/** The queue of those who wait with `signal`. */
 export const waitersWith = (signal: AbortSignalLike): CancellableWaiters =>
   (known.get(signal) ?? new SignalSource(signal)).waiters;
 
-/** What an aborted caller is rejected with. Some polyfills have signals without a reason. */
+/** The reason with which an aborted call rejects. The signals of some polyfills have none. */
 export const abortReason = ({reason}: AbortSignalLike): unknown =>
   reason === undefined
     ? Object.assign(new Error('The operation was aborted.'), {name: 'AbortError'})

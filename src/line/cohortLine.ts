@@ -4,87 +4,92 @@ import type {BlockingLine, LineEntrance, LineWaiter} from './protocol.js';
 import {WaitQueue, admit} from './waitQueue.js';
 
 /**
- * Which thread has the lock: speaks for one line to those of the other threads.
+ * Decides which thread has the lock: it contends with the other threads on behalf of one line.
  *
- * It owns the lock from when `tryTake` returned `true` or `onWon` was called, until `tryFree`
- * returned `true` or `handOn` was called.
+ * It owns the lock from the moment at which `tryTake` returns `true` or `onWon` is called, until
+ * `tryFree` returns `true` or `handOn` is called.
  */
 export interface Contender {
   /** Whether a thread owns the lock, or is about to. */
   isTaken(): boolean;
   /** The thread that owns the lock, if any does. */
   ownerThreadId(): number | undefined;
-  /** Of an owner: whether its caller is still to be told of a thread that ended as the owner. */
+  /** For an owner: whether its caller has still to be told of a thread that ended as the owner. */
   readonly isHeir: boolean;
 
   /** Becomes the owner if that is possible at once. */
   tryTake(): boolean;
-  /** Calls `onWon` once it is the owner, maybe at once, unless `withdraw` comes first. */
+  /** Calls `onWon` once it is the owner, which may be at once, unless `withdraw` comes first. */
   contend(): void;
   /**
-   * Becomes the owner, if need be by blocking the thread for so long. A line that contends goes on
-   * doing so if that fails.
+   * Becomes the owner, if need be by blocking the thread for that long at most. If that fails, a
+   * line that was contending goes on contending.
    */
   takeBlocking(milliseconds: number): boolean;
-  /** Contends no longer, and passes on what it may have been chosen for. */
+  /** Stops contending. If it was just chosen as the next owner, it passes that on. */
   withdraw(): void;
 
   /** The common way to release, in one step: frees the lock if no other thread waits for it. */
   tryFree(): boolean;
-  /** Extends the tenure by one more section unless it is over. `waiting` is the length of the line. */
+  /**
+   * Extends the tenure by one more section, unless the tenure is over. `waiting` is the length of
+   * the line.
+   */
   extendTenure(waiting: number): boolean;
   /**
    * Gives the lock to the next thread that waits.
    *
-   * @param mayBarge whether a thread that is quicker may have it, this one included
-   * @param contends whether this one begins to contend again
+   * @param mayBarge whether a quicker thread, including this one, may get it instead
+   * @param contends whether this thread begins to contend again
    */
   handOn(mayBarge: boolean, contends: boolean): void;
   /**
-   * Contends again, and gives the lock to whoever has waited longest. If that is this thread, too,
-   * it calls `onWon` in a later turn of its event loop.
+   * Contends again, and gives the lock to the thread that has waited longest. If that is this
+   * thread itself, it calls `onWon` in a later turn of its event loop.
    */
   handOnAndWait(): void;
-  /** Takes stock after a step that was not finished. @returns whether it is the owner */
+  /** Takes stock after a step that failed halfway. @returns whether it is the owner */
   recover(): boolean;
 
-  /** The async context of this moment, for `tellHeir`. */
+  /** Captures the async context of this moment, for `tellHeir`. */
   captureContext(): unknown;
-  /** Tells of each thread that ended as the owner; `context` is of the caller that inherits. */
+  /**
+   * Calls `tell` for each thread that ended as the owner, in `context`, which is that of the heir.
+   */
   tellHeir(tell: (threadId: number) => void, context: unknown): void;
 }
 
 /**
- * The holder until `onAbandoned` has run: what that calls can neither release the heir's
- * acquisition nor let another in.
+ * Stands in as the holder until `onAbandoned` has run. So nothing that `onAbandoned` calls can
+ * release the heir's acquisition or let another caller in.
  */
 const TELLING: LineEntrance = {lock: {}, onAbandoned: undefined};
 
-/** The async contexts of waiters that may have to be told of a death. */
+/** The async contexts of the waiters that may inherit the lock of a dead thread. */
 const contexts = createWeakMap<LineWaiter, unknown>();
 
 /**
- * The line of one thread for a lock that other threads use, too. Its first waiter contends for the
- * lock, and the thread passes the lock it has got along its line.
+ * The line of one thread for a lock that other threads use, too. The line contends for the lock on
+ * behalf of its first waiter. Once the thread owns the lock, it passes the lock along its line.
  *
  * - idle: no holder, nobody in line.
  * - holding: a holder. The thread owns the lock.
  * - contending: no holder, somebody in line. The contender waits until the lock is its own.
  *
- * Passing the lock along a line costs next to nothing, and waking another thread a lot. So a thread
- * keeps the lock for its line for a while although others wait: lock cohorting (Dice, Marathe and
- * Shavit, "Lock Cohorting", ACM TOPC 2015).
+ * Passing the lock along a line costs next to nothing, but waking another thread costs a lot. So a
+ * thread keeps the lock for its own line for a while, even if other threads wait. This is called
+ * lock cohorting (Dice, Marathe and Shavit, "Lock Cohorting", ACM TOPC 2015).
  */
 export class CohortLine implements BlockingLine {
   holder: LineEntrance | undefined;
   acquisition = 0;
   readonly #queue: WaitQueue<LineWaiter>;
   readonly #contender: Contender;
-  /** The last acquisition that was made by blocking. */
+  /** The number of the last acquisition by a blocking call. */
   #blocking = 0;
   readonly #identity: {readonly key?: unknown} | undefined;
 
-  /** @param identity whose lock it is, if it is that of a key */
+  /** @param identity the key, if it is the line of a key's lock */
   constructor(
     createContender: (onWon: () => void) => Contender,
     identity?: {readonly key: unknown},
@@ -161,7 +166,8 @@ export class CohortLine implements BlockingLine {
       this.holder = undefined;
       return;
     }
-    // Nobody of this thread can go on before its next turn, and until then it may block again.
+    // The callers in this thread's line cannot run before the event loop's next turn. Until then,
+    // the thread may block again.
     const isBlocking = this.#blocking === this.acquisition && this.#queue.size > 0;
     if (isBlocking) return this.#handOn(false, true);
     const isExtended = this.#contender.extendTenure(this.#queue.size);
@@ -171,7 +177,8 @@ export class CohortLine implements BlockingLine {
 
   /** The thread gives up the lock. */
   #handOn(mayBarge = true, waitsForTurn = false): void {
-    // What is begun here cannot be undone, only finished later, and that takes some room, too.
+    // What begins here cannot be undone, only finished later, and that needs room on the stack,
+    // too.
     assertRoom();
     this.holder = undefined;
     try {
@@ -189,7 +196,7 @@ export class CohortLine implements BlockingLine {
   notHeldError(naming: LockDetails | undefined): Error {
     if (this.holder !== undefined) {
       return heldElsewhereError(
-        'another lock object of this thread holds it. Release it through that one',
+        'another lock object of this thread holds it. Release it through that object',
         naming,
       );
     }
@@ -203,10 +210,13 @@ export class CohortLine implements BlockingLine {
     return id === undefined ? 'free' : `held by thread ${id}`;
   }
 
-  /** The thread owns the lock, and the holder, if there is one, releases it. */
+  /**
+   * Admits the first in line. The thread owns the lock, and its holder, if there is one, is
+   * releasing it.
+   */
   #admitFirst(): void {
     const waiter = this.#queue.first;
-    // They may have gone without a word.
+    // They may have left without `withdraw`.
     if (waiter === undefined) return this.#handOn();
     const {holder} = this;
     const {isHeir} = this.#contender;
@@ -223,8 +233,8 @@ export class CohortLine implements BlockingLine {
   }
 
   /**
-   * The heir has to look at what a thread that was killed in the middle of its work left behind,
-   * before anything else. It has been admitted, and its code goes on in a later microtask.
+   * Before anything else, the heir must look at what the dead thread left behind. The heir has been
+   * admitted already, and its code goes on in a later microtask.
    */
   #tellHeir(entrance: LineEntrance, context: unknown): void {
     this.holder = TELLING;
@@ -240,7 +250,7 @@ export class CohortLine implements BlockingLine {
     if (this.holder === undefined && this.#queue.size === 0) this.#contender.withdraw();
   }
 
-  /** Does, in a microtask, what a step has left undone that ran out of stack. */
+  /** Finishes, in a microtask, a step that failed because the stack ran out. */
   readonly #recover = (): void => {
     if (this.holder !== undefined) return;
     const isWaitedFor = this.#queue.size > 0;

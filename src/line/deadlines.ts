@@ -9,25 +9,26 @@ const LONGEST_TIMER = 2_147_483_647;
 /**
  * Ends the waits that have the same timeout.
  *
- * Each wait goes by the timers that are installed when it begins. In a test these may be fake ones,
- * and what a test leaves unfired must not touch the waits of the next.
+ * Each wait uses the timers that are installed when it begins. In a test these may be fake, and a
+ * timer that one test leaves behind must not affect the waits of the next test.
  */
 export class Deadlines {
   readonly timeoutMilliseconds: number;
-  /** Made when somebody waits: many locks never have a waiter. */
+  /** Made when somebody first waits: many locks never have a waiter. */
   #shared: TimerSource | undefined;
 
   constructor(timeoutMilliseconds: number) {
     this.timeoutMilliseconds = timeoutMilliseconds;
   }
 
-  /** Where to wait from now on. */
+  /** The queue for a wait that begins now. */
   currentWaiters(): CancellableWaiters {
     if (this.#shared?.timers.set === setTimeout) return this.#shared.waiters;
     let timers = setTimeout === hostTimers.set ? hostTimers : currentTimers();
     const isConsistent = (timers.set === hostTimers.set) === (timers.clock === hostTimers.clock);
-    // Where only the timers or only the clock are fake, the clock says nothing about the timers, nor
-    // how far apart two waits began. Then each wait has a timer of its own, and no clock.
+    // If only the timers are fake, or only the clock is, the clock says nothing about the timers or
+    // about how far apart two waits began. Then each wait gets a timer of its own and uses no
+    // clock.
     if (!isConsistent) timers = {...timers, now: () => 0};
     const source = new TimerSource(this.timeoutMilliseconds, timers);
     if (isConsistent) this.#shared = source;
@@ -35,7 +36,9 @@ export class Deadlines {
   }
 }
 
-/** One timer. Who waits longest has the earliest deadline, because all have the same timeout. */
+/**
+ * One timer for all waiters of one timeout. Whoever has waited longest has the earliest deadline.
+ */
 class TimerSource implements Source<Waiter> {
   readonly waiters: CancellableWaiters;
   readonly #timeoutMilliseconds: number;
@@ -71,8 +74,8 @@ class TimerSource implements Source<Waiter> {
   #expire(firesAt: number): void {
     this.#timer = undefined;
     let now = this.timers.now();
-    // A timer may fire a part of a millisecond early. If it seems to be more, the timer is right,
-    // and the clock is wrong.
+    // A timer may fire a fraction of a millisecond early. If it seems to fire earlier than that,
+    // the timer is right and the clock is wrong.
     if (firesAt - now >= 1) now = firesAt;
     for (let waiter; (waiter = this.waiters.first);) {
       if (waiter.deadline > now) return this.#schedule(now, waiter.deadline - now);
@@ -85,13 +88,15 @@ class TimerSource implements Source<Waiter> {
   }
 }
 
-/** One timer does for all that were made or called with the same timeout, in a row. */
+/**
+ * The last one made. Locks and calls in a row with the same timeout share it, and so share a timer.
+ */
 const latest: {deadlines?: Deadlines} = {};
 
 /**
- * Those of a lock, or of a call, with this timeout; `undefined` without one.
+ * The deadlines of a lock or a call with this timeout, or `undefined` without a timeout.
  *
- * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time.
+ * @throws `TypeError` or `RangeError` if `timeoutMilliseconds` is not a length of time.
  */
 export function findDeadlines(timeoutMilliseconds = Infinity): Deadlines | undefined {
   assertType(timeoutMilliseconds, 'number', 'timeoutMilliseconds to be a number');

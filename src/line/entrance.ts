@@ -14,11 +14,12 @@ import {
 } from './watching.js';
 
 /**
- * The way into a line through one lock object: who came through it, for how long they wait, and
- * whether anybody else may come. A shared lock's line has one for each lock object of the thread.
+ * The way into a line through one lock object. It knows how many callers came through it, how long
+ * they may wait, and whether others may still come. The line of a shared lock has one entrance for
+ * each lock object of the thread.
  *
- * An acquisition is known by its number, so that nothing that is left of an earlier one can release
- * a later one.
+ * Each acquisition has a number, so that a leftover of an earlier acquisition cannot release a
+ * later one.
  */
 export class Entrance implements WaiterEntrance, Holding {
   readonly lock: Lock;
@@ -26,17 +27,17 @@ export class Entrance implements WaiterEntrance, Holding {
   readonly settings: LockSettings;
   watched: WatchedAcquisition | undefined;
 
-  /** How many came in here and hold the lock or wait for it. */
+  /** How many callers that came in here hold the lock or wait for it. */
   #callers = 0;
 
   /**
-   * An acquisition whose call has failed since, because the stack ran out, and which is to be
-   * released. A field, because not even `then` can be called where the stack is full: then the next
-   * who finds the lock taken sees to it.
+   * An acquisition that has yet to be released, because its call failed when the stack ran out. It
+   * is a field because a full stack has no room to call even `then`: the next caller that finds the
+   * lock taken releases it.
    */
   unclaimed = 0;
 
-  /** The call of `pool()`. Nobody else comes in while it waits, or once no caller is left. */
+  /** The call of `pool()`. While there is one, nobody else may come in. */
   #closer: Waiter | undefined;
 
   constructor(lock: Lock, line: Line, settings: LockSettings) {
@@ -45,14 +46,14 @@ export class Entrance implements WaiterEntrance, Holding {
     this.settings = settings;
   }
 
-  /** Which lock it is, for errors. */
+  /** What errors tell about the lock. */
   details(): LockDetails | undefined {
     const details = this.line.details();
     const {name} = this.settings;
     return name === undefined ? details : {lockName: name, ...details};
   }
 
-  /** The same for the errors that tell no details of a lock without a name. */
+  /** The same, for errors that tell nothing about a lock without a name. */
   naming(): LockDetails | undefined {
     return this.settings.name === undefined ? undefined : this.details();
   }
@@ -77,14 +78,16 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   /**
-   * @param lasts whether it lasts until somebody releases it
-   * @param group the call that acquires several locks, if it is one
+   * @param lasts whether the acquisition lasts until somebody releases it, unlike that of
+   *   `withLock`
+   * @param group the call, if it acquires several locks
    * @param line the line, or a special way into it
-   * @returns the number of the acquisition; 0 if the lock is not free
+   * @returns the number of the acquisition, or 0 if the lock is not free
    */
   tryAcquire(lasts = false, group?: object, line: Pick<Line, 'tryAcquire'> = this.line): number {
     this.assertOpen();
-    // It counts as a caller before it is told of a death, because it may call `pool` then.
+    // Before the line may call `onAbandoned`, which may call `pool`: this caller must already
+    // count.
     this.#callers++;
     let acquisition = 0;
     try {
@@ -97,7 +100,7 @@ export class Entrance implements WaiterEntrance, Holding {
         this.watched = watching.watcher.acquired(this, undefined, group);
         if (lasts) this.watched.lasts();
       } catch {
-        // Nobody's business but the watcher's.
+        // Only the watcher has failed.
       }
     }
     return acquisition;
@@ -109,7 +112,7 @@ export class Entrance implements WaiterEntrance, Holding {
       this.assertOpen();
       return undefined;
     }
-    // First: a stack that runs out must not leave the lock acquired without a guard.
+    // First, because if the stack runs out, it must not leave the lock acquired without a guard.
     const guard = guardOf(this, this.line.acquisition + 1);
     return this.tryAcquire(true) ? guard : undefined;
   }
@@ -131,14 +134,15 @@ export class Entrance implements WaiterEntrance, Holding {
     const closer = new Waiter(this);
     const closing = this.#callers > 0 ? waitWithin(closer, this.settings) : undefined;
     this.#closer = closer;
-    // A lock that nobody uses any more is retired at once.
+    // If nobody uses the lock, it is retired at once.
     if (closing) await closing;
   }
 
   // Waiting
 
   /**
-   * @param onAdmitted is called with what the waiter's promise resolves to, in its async context
+   * @param onAdmitted called with what the waiter's promise resolves to, in the caller's async
+   *   context
    */
   enqueue(
     waiter: Waiter,
@@ -155,7 +159,7 @@ export class Entrance implements WaiterEntrance, Holding {
       return watching.watcher ? watchWait(waiter, outcome) : outcome;
     } catch (error) {
       this.#callers--;
-      // At once, lest it be admitted.
+      // At once, so that it is not admitted.
       waiter.resolve = undefined;
       const refused = waiter;
       const {line} = this;
@@ -168,7 +172,8 @@ export class Entrance implements WaiterEntrance, Holding {
   }
 
   /**
-   * What the promise of `waiter` resolves to. A call's gets the waiter, and so needs no closure.
+   * What the promise of `waiter` resolves to. For a call of `withLock` that is the waiter itself,
+   * which saves a closure.
    */
   admitted(waiter: Waiter): unknown {
     const {watcher} = watching;
@@ -232,7 +237,7 @@ export class Entrance implements WaiterEntrance, Holding {
 
   releaseUnclaimed(): void {
     if (this.isHeldBy(this.unclaimed)) this.release(this.unclaimed);
-    // Last: the stack may run out before.
+    // Last, because the stack may run out before.
     this.unclaimed = 0;
   }
 

@@ -21,7 +21,7 @@ const ACQUISITION = 1;
 /** One lock of a group. */
 interface Member {
   readonly entrance: Entrance;
-  /** 0 while it is missing. */
+  /** The number of its acquisition, or 0 while the group does not have it. */
   acquisition: number;
   isReleased: boolean;
 }
@@ -31,9 +31,9 @@ const isHeld = ({acquisition, isReleased}: Member): boolean => acquisition > 0 &
 /**
  * The locks of one call that acquires several, all or none.
  *
- * It gets in the lines of all of them in one synchronous step. So any two groups stand in the same
- * order in each line in which both are, and no group waits for one that came later: there is no
- * circle of groups, in whatever order each names its locks.
+ * The group joins the lines of all its locks in one synchronous step. So any two groups stand in
+ * the same order in every line that they share, and no group waits for one that came later. Groups
+ * therefore never wait in a circle, in whatever order each of them names its locks.
  */
 export class Group implements WaiterEntrance, Holding {
   readonly lock: object;
@@ -43,7 +43,7 @@ export class Group implements WaiterEntrance, Holding {
   readonly #members: Member[] = [];
   readonly #seen = createMap<Entrance, true>();
   protected missing = 0;
-  /** Waits until none is missing. */
+  /** Waits until no lock is missing. */
   protected waiter: Waiter | undefined;
   readonly #cancellation = new Cancellation();
 
@@ -54,9 +54,9 @@ export class Group implements WaiterEntrance, Holding {
   }
 
   /**
-   * Acquires those of the locks that are free. To be followed by `call` or `acquire` at once.
+   * Acquires the locks that are free. Call `call` or `acquire` right afterwards.
    *
-   * @param findEntrance may find the same lock for several keys
+   * @param findEntrance may return the same lock for several keys
    */
   gather<TKey>(keys: readonly TKey[], findEntrance: (key: TKey) => Entrance): void {
     this.attempt(() => {
@@ -64,7 +64,7 @@ export class Group implements WaiterEntrance, Holding {
     });
   }
 
-  /** Acquires one more, or gets in line for it. */
+  /** Acquires one more lock, or gets in line for it. */
   protected acquireOne(entrance: Entrance): void {
     if (this.#seen.get(entrance)) return;
     this.#seen.set(entrance, true);
@@ -76,7 +76,7 @@ export class Group implements WaiterEntrance, Holding {
     if (this.waiter) this.#enqueue(member);
   }
 
-  /** One that was missing is there. */
+  /** Goes on after the group has got a lock that was missing. */
   protected goOn(waiter: Waiter): void {
     if (this.missing === 0) waiter.admit(ACQUISITION);
   }
@@ -98,7 +98,7 @@ export class Group implements WaiterEntrance, Holding {
     });
   }
 
-  /** Gets in line for those that are missing. */
+  /** Gets in line for the locks that are missing. */
   #wait(
     waiter: Waiter,
     limits: WaitLimits,
@@ -121,7 +121,7 @@ export class Group implements WaiterEntrance, Holding {
       if (this.waiter?.isWaiting) this.goOn(this.waiter);
       else this.#letGo();
     };
-    // Once it is cancelled, the waiter of the group tells why.
+    // If the wait is cancelled, the group's own waiter reports the error.
     void then(admission, onAdmitted, () => undefined);
   }
 
@@ -137,8 +137,8 @@ export class Group implements WaiterEntrance, Holding {
   }
 
   /**
-   * A step that throws leaves nothing: at once, lest anybody find a lock held that nobody will use;
-   * and once more later, because the stack may have run out.
+   * Undoes a step that throws. It does so at once, so that nobody finds a lock held that nobody
+   * will use. It does so again later, because the stack may have run out.
    */
   protected attempt<T>(step: () => T): T {
     try {
@@ -158,13 +158,14 @@ export class Group implements WaiterEntrance, Holding {
     }
   }
 
-  /** Leaves all lines, and releases what it has. */
+  /** Leaves all lines, and releases the locks that the group has. */
   #letGo(): void {
     this.#cancellation.abort();
     try {
       this.release();
     } catch {
-      // Somebody else may have released one, the caller's own store may fail, or the stack ran out.
+      // Somebody else has released one of the locks, or the caller's own store has failed, or the
+      // stack ran out.
       if (this.#members.some(isHeld)) void then(READY, () => this.#letGo());
     }
   }
@@ -176,7 +177,7 @@ export class Group implements WaiterEntrance, Holding {
     return undefined;
   }
 
-  /** Whether nobody else released one of those that it has. */
+  /** Whether the group still holds all the locks that it has acquired. */
   isHeldBy(): boolean {
     for (const {entrance, acquisition, isReleased} of this.#members) {
       if (!isReleased && !entrance.isHeldBy(acquisition)) return false;
@@ -184,7 +185,7 @@ export class Group implements WaiterEntrance, Holding {
     return true;
   }
 
-  /** Releases all that it has, whatever becomes of one of them. */
+  /** Releases all locks that the group has, even if one of them fails. */
   release(_acquisition = ACQUISITION, notHeldError = releasedUnderCallError): void {
     const failures: unknown[] = [];
     for (const member of this.#members) {
@@ -194,7 +195,7 @@ export class Group implements WaiterEntrance, Holding {
         entrance.release(acquisition, notHeldError);
       } catch (error) {
         failures[failures.length] = error;
-        // The stack may have run out. What has it still can be released again.
+        // If the stack ran out, the group still has the lock and can release it again.
         if (entrance.isHeldBy(acquisition)) continue;
       }
       member.isReleased = true;
@@ -203,7 +204,7 @@ export class Group implements WaiterEntrance, Holding {
   }
 }
 
-/** The signal by which a group leaves its lines. */
+/** The signal that takes a group out of its lines. */
 class Cancellation implements AbortSignalLike {
   aborted = false;
   #listener: (() => void) | undefined;

@@ -12,7 +12,7 @@ export interface WaitLimits {
   readonly signal?: AbortSignalLike | undefined;
 }
 
-/** What a lock, or all locks by key together, are made with. */
+/** The settings of a lock, or of all locks by key together. */
 export interface LockSettings extends WaitLimits {
   readonly name: string | undefined;
   readonly onAbandoned?: OnAbandoned | undefined;
@@ -22,10 +22,10 @@ export interface LockSettings extends WaitLimits {
 const NONE: LockSettings = {name: undefined};
 
 /**
- * Those of a lock with this timeout and this name.
+ * The settings of a lock with this timeout and this name.
  *
- * @throws `TypeError` or `RangeError` when `timeoutMilliseconds` is not a length of time, or the
- *   name is not a string
+ * @throws `TypeError` or `RangeError` if `timeoutMilliseconds` is not a length of time, or the name
+ *   is not a string
  */
 export function createSettings(timeoutMilliseconds?: number, name?: string): LockSettings {
   const deadlines = findDeadlines(timeoutMilliseconds);
@@ -34,12 +34,12 @@ export function createSettings(timeoutMilliseconds?: number, name?: string): Loc
 }
 
 /**
- * Those of a call with `options`.
+ * What may end the wait of a call with `options`.
  *
- * @param own those of the lock, for a call without a timeout
+ * @param own the limits of the lock, for a call without a timeout of its own
  * @param usage how the call is written
- * @throws `TypeError` or `RangeError` if the options are not valid, the signal's reason if it has
- *   aborted
+ * @throws `TypeError` or `RangeError` if the options are not valid; the signal's reason if the
+ *   signal has aborted
  */
 export function limitsOf(
   options: AcquireOptions | undefined,
@@ -65,9 +65,9 @@ function assertUnaborted(signal: AbortSignalLike): void {
 }
 
 /**
- * `waiter` begins to wait.
+ * Lets `waiter` begin to wait.
  *
- * @throws `LockTimeoutError` if it may not
+ * @throws `LockTimeoutError` if its timeout is 0
  */
 export function waitWithin(waiter: Waiter, {deadlines, signal}: WaitLimits): Promise<unknown> {
   if (deadlines?.timeoutMilliseconds === 0) {

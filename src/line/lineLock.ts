@@ -18,8 +18,8 @@ import {Waiter, createCaller} from './waiter.js';
 /**
  * A lock object: the methods that every lock of this package has, over a line.
  *
- * Each way to acquire goes the same way: `tryAcquire` makes the caller the holder if it can,
- * otherwise `enqueue` puts a `Waiter` in line.
+ * All methods that acquire do the same two steps: `tryAcquire` makes the caller the holder if it
+ * can, and otherwise `enqueue` puts a `Waiter` in line.
  */
 export class LineLock implements Lock {
   readonly [SELF]: LineLock;
@@ -30,7 +30,7 @@ export class LineLock implements Lock {
     this.#entrance = new Entrance(this, line, settings);
   }
 
-  /** The way into the line of a lock that `createLock` made. */
+  /** The entrance of a lock that `createLock` made. */
   static entranceOf(lock: Lock): Entrance {
     return unproxied<LineLock>(lock as unknown as LineLock).#entrance;
   }
@@ -55,8 +55,8 @@ export class LineLock implements Lock {
         ({fn, limits} = takeOptions(fn, args, entrance.settings, usage));
       }
       acquisition = entrance.tryAcquire();
-      // Both ways keep the caller's async context: `await` by itself, `then` because it is called
-      // here.
+      // Both branches keep the caller's async context: `await` does so by itself, and `then` does
+      // because it is called here.
       if (acquisition && entrance.watched) {
         return watchedCallAtOnce(entrance.watched)(entrance, acquisition, fn as AnyFunction, args);
       }
@@ -64,8 +64,8 @@ export class LineLock implements Lock {
         ? callAtOnce(entrance, acquisition, fn as AnyFunction, args)
         : entrance.enqueue(createCaller(entrance, fn, args), limits, callAdmitted);
     } catch (error) {
-      // In a variable of this block, which costs nothing to those who do not get here. And nothing
-      // is called here that needs room on a stack that may have run out.
+      // A variable of this block costs nothing to calls that do not get here. Nothing is called
+      // directly, because a stack that ran out has no room for a call.
       const entered = entrance;
       if (entered && acquisition) entered.unclaimed = acquisition;
       return then<undefined, never>(READY, () => {
@@ -154,19 +154,20 @@ export async function unlessAborted(
   signal: AbortSignalLike,
 ): Promise<LockGuard> {
   const guard = await acquiring;
-  // The signal's listener may not have been called, and its caller does not have the guard yet.
+  // The signal may have aborted without calling its listener yet. The caller does not have the
+  // guard yet either.
   if (!signal.aborted) return guard;
   try {
     guard.release();
   } catch {
-    // Somebody released the lock meanwhile.
+    // Somebody has released the lock in the meantime.
   }
   throw abortReason(signal);
 }
 
 /**
- * Reports by rejecting what `call` throws. (`withLock` and `acquireLock` do so themselves: in them
- * this takes a tenth.)
+ * Turns what `call` throws into a rejection. (`withLock` and `acquireLock` do that themselves,
+ * because this function would take a tenth of their time.)
  */
 export function rejecting<T>(call: () => Promise<T>): Promise<T> {
   try {

@@ -7,16 +7,16 @@ import {limitsOf, type LockSettings, type WaitLimits} from './limits.js';
 import {LineLock, inspectName, rejecting, unlessAborted} from './lineLock.js';
 import {INSPECT, SELF, unproxied} from './receiver.js';
 
-/** Where the locks of the keys are. */
+/** Has the locks of the keys. */
 export interface KeyedLocks<TKey> {
-  /** The same for all keys, and so one timer for all of them. */
+  /** The settings of all keys. Because they are the same, one timer serves all keys. */
   readonly settings: LockSettings;
-  /** How many keys have a lock that somebody holds. */
+  /** How many keys are locked. */
   readonly size: number;
-  /** The lock of `key`: the same for as long as anybody holds or awaits it. */
+  /** Returns the lock of `key`: the same object for as long as anybody holds it or waits for it. */
   find(key: TKey): LineLock;
   /**
-   * The locks of one call for several keys, those acquired that can be at once.
+   * Makes the group of one call for several keys, and acquires at once the locks that are free.
    *
    * @param locks the object that was called
    */
@@ -127,15 +127,15 @@ export class LineLocks<TKey> implements LocksByKey<TKey> {
     return `${this[Symbol.toStringTag]}${inspectName(settings)} { ${size} held }`;
   }
 
-  /** The locks of `keys`, those acquired that can be at once. */
+  /** Makes the group of `keys`, and acquires at once the locks that are free. */
   #gather(keys: Iterable<TKey>): Group {
-    // A string would be taken for its letters.
+    // A string is iterable, too, but nobody means its letters as keys.
     const {[Symbol.iterator]: iterator} = Object(keys) as Partial<typeof keys>;
     if (typeof keys === 'string' || typeof iterator !== 'function') {
       throw badTypeError('keys to be an array or another iterable', keys);
     }
-    // First, because the iterator may use these locks. A call of its own that came in between would
-    // be ahead of this one in some lines, and behind it in others.
+    // First, because the iterator may call these locks itself. If such a call came in between, it
+    // would be ahead of this one in some lines and behind it in others.
     const all = [...keys];
     const keyed = this.#keyed;
     return keyed.gather(this, all, (key) => LineLock.entranceOf(keyed.find(key)));

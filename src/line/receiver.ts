@@ -1,12 +1,15 @@
 import {badTypeError} from '../errors.js';
 
-/** Where an object keeps itself, so that its methods find it when called on a proxy of it. */
+/**
+ * The property in which an object keeps itself. Its methods find it there when they are called on a
+ * proxy.
+ */
 export const SELF = Symbol('self');
 
 /**
- * The object itself, for a method that was called on it or on a proxy of it, such as Vue's.
+ * Returns the object itself, for a method that was called on it or on a proxy of it, such as Vue's.
  *
- * @throws `TypeError` if there is none, as after `const {withLock} = lock`
+ * @throws `TypeError` if the method was called on nothing, as after `const {withLock} = lock`
  */
 export function unproxied<T extends {readonly [SELF]: T}>(receiver: T | undefined): T {
   const self = receiver?.[SELF];
@@ -17,5 +20,5 @@ export function unproxied<T extends {readonly [SELF]: T}>(receiver: T | undefine
   return self;
 }
 
-/** What `util.inspect` and `console.log` call, in Node.js, Deno and Bun. */
+/** The method that `util.inspect` and `console.log` call in Node.js, Deno and Bun. */
 export const INSPECT = Symbol.for('nodejs.util.inspect.custom');

@@ -1,29 +1,32 @@
 import type {LineWaiter, Waiting} from './protocol.js';
 
-/** An empty queue has no array of its own: many never have a waiter. Nothing is added to this. */
+/**
+ * The array of every empty queue, because many queues never have a waiter. Nothing is ever added to
+ * it.
+ */
 const NONE: never[] = [];
 
-/** Something that runs exactly while somebody is in its queue: a timer, a listener. */
+/** Something that runs exactly while somebody is in its queue, such as a timer or a listener. */
 export interface Source<T> {
-  /** `waiter` is about to be enqueued, unless this throws. Begins to run unless it does. */
+  /** Begins to run, unless it runs already. Afterwards `waiter` is enqueued, unless this throws. */
   start(waiter: T): void;
-  /** Nobody is left. */
+  /** Ends, because nobody is left in the queue. */
   stop(): void;
 }
 
 /**
  * Waiters, first in, first out; any of them may leave from the middle.
  *
- * An array, not a linked list, because the garbage collector follows a chain link by link but
- * shares an array among its threads: 10,000 chained waiters took up to twice the time (rows
- * `… 10,000 callers` of the benchmark). Whoever leaves from the middle stays in the array until two
- * thirds of it have left, so that leaving costs a constant time on average.
+ * It is an array, not a linked list. The garbage collector follows a chain link by link, but
+ * divides an array among its threads: with 10,000 chained waiters, calls took up to twice as long
+ * (rows `… 10,000 callers` of the benchmark). Waiters that leave from the middle stay in the array
+ * until two thirds of it have left. So leaving takes constant time on average.
  */
 export class WaitQueue<T extends Waiting> {
   #waiters: (T | undefined)[] = NONE;
-  /** Nobody before this place waits. */
+  /** Nobody before this index waits. */
   #head = 0;
-  /** Who is before them all, because an admission was not finished. */
+  /** A waiter that comes before all others, because its admission failed. */
   returned: T | undefined;
   readonly #source: Source<T> | undefined;
   /** How many wait. */
@@ -39,7 +42,7 @@ export class WaitQueue<T extends Waiting> {
     for (;;) {
       const waiter = this.#waiters[this.#head];
       if (waiter?.isWaiting) return waiter;
-      // Somebody has gone without `dequeue`, as it turns out when nobody is left.
+      // The array has ended, so somebody must have left without `dequeue`.
       if (waiter === undefined) return this.recount();
       this.#waiters[this.#head++] = undefined;
     }
@@ -53,12 +56,13 @@ export class WaitQueue<T extends Waiting> {
   }
 
   /**
-   * `waiter` must be the first, or have stopped waiting. Throws only if it does nothing, or if the
-   * source does not stop.
+   * Takes out `waiter`, which must be the first or have stopped waiting. If this throws, it has
+   * done nothing, or only the source has failed to stop.
    */
   dequeue(waiter: T): void {
     this.size--;
-    // Most leave from the front. They are let go at once: nobody may ask for the first for long.
+    // Most leave from the front. They are dropped at once, because nobody may ask for the first for
+    // a long time.
     if (this.#waiters[this.#head] === waiter) this.#waiters[this.#head++] = undefined;
     else if (this.returned === waiter) this.returned = undefined;
     if (this.size === 0) {
@@ -69,12 +73,12 @@ export class WaitQueue<T extends Waiting> {
       try {
         this.recount();
       } catch {
-        // The stack ran out. The next who leaves does it.
+        // The stack ran out. The next waiter that leaves makes up for it.
       }
     }
   }
 
-  /** Finds out by `isWaiting` who is left: somebody may have gone without `dequeue`. */
+  /** Keeps only those who still wait: somebody may have left without `dequeue`. */
   recount(): undefined {
     const waiters: T[] = [];
     if (this.returned?.isWaiting) waiters[0] = this.returned;
@@ -91,7 +95,7 @@ export class WaitQueue<T extends Waiting> {
 }
 
 /**
- * Takes `waiter`, the first, from its queue, and admits it. Where the stack runs out, this throws,
+ * Takes `waiter`, the first, out of its queue and admits it. If the stack runs out, this throws,
  * and `waiter` is the first again.
  */
 export function admit<T extends LineWaiter>(
@@ -105,7 +109,7 @@ export function admit<T extends LineWaiter>(
     isOut = true;
     waiter.admit(acquisition);
   } catch (error) {
-    // By writing alone: there may be no room to call anything.
+    // Only by assignments, because the stack may have no room for a call.
     if (isOut) {
       queue.returned = waiter;
       queue.size++;

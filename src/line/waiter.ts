@@ -3,10 +3,12 @@ import {NOTHING, assertRoom, NativePromise, READY, then} from '../intrinsics.js'
 import type {LineEntrance, LineWaiter} from './protocol.js';
 import type {WaitQueue} from './waitQueue.js';
 
-/** The waiters whose waits one timer or one signal may end. */
+/** The waiters whose waits a single timer, or a single signal, may end. */
 export type CancellableWaiters = WaitQueue<Waiter>;
 
-/** Both the waiters whose waits a timer ends and those whose waits a signal ends. */
+/**
+ * Puts a waiter into two queues: one whose waits a timer ends, and one whose waits a signal ends.
+ */
 class Both {
   readonly #timeout: CancellableWaiters;
   readonly #signal: CancellableWaiters;
@@ -17,7 +19,7 @@ class Both {
   }
 
   enqueue(waiter: Waiter): void {
-    // First, because a signal that is not the platform's own may throw.
+    // The signal first: if it is not the platform's own, it may throw.
     this.#signal.enqueue(waiter);
     this.#timeout.enqueue(waiter);
   }
@@ -33,41 +35,47 @@ class Both {
   }
 }
 
-/** Returns what rejects: see `rejectingWith` and `failingWith`. */
+/** Returns a promise that rejects. See `rejectingWith` and `failingWith`. */
 export type Refusal = () => PromiseLike<never>;
 
-/** What a waiter needs of the way by which it came into its line. */
+/** What a waiter needs of the entrance through which it came into its line. */
 export interface WaiterEntrance extends LineEntrance {
-  /** @returns what the promise of `waiter`, which has just been admitted, resolves to */
+  /** Called when `waiter` has been admitted. @returns what its promise resolves to */
   admitted(waiter: Waiter): unknown;
-  /** Ends the wait of `waiter`, whose promise resolves to what `refusal` returns, which rejects. */
+  /** Ends the wait of `waiter`. Its promise rejects as the promise that `refusal` returns. */
   cancel(waiter: Waiter, refusal: Refusal): void;
-  /** What the error of a wait that ends now should tell. */
+  /** What the error of a wait that ends now tells about the lock. */
   details(): LockDetails | undefined;
 }
 
 /**
- * A caller that did not get the lock at once. It `isWaiting` from `wait` until it is admitted,
- * refused, or its `resolve` is taken from it.
+ * A caller that did not get the lock at once. It `isWaiting` from the call of `wait` until it is
+ * admitted or refused, or its `resolve` is taken away.
  *
- * One class for all kinds of callers: a line of two classes takes a fifth more time (rows
- * `… 100 callers` of the benchmark). And few fields, because there may be many waiters (rows `heap
- * per waiter`).
+ * One class serves all kinds of callers: a line with two classes takes a fifth more time (rows
+ * `… 100 callers` of the benchmark). It has few fields, because there may be many waiters (rows
+ * `heap per waiter`).
  */
 export class Waiter implements LineWaiter {
   readonly entrance: WaiterEntrance;
-  /** Of a call of `withLock` the function, of `acquireLock` what its promise resolves to. */
+  /**
+   * The function of a call of `withLock`, or what the promise of a call of `acquireLock` resolves
+   * to.
+   */
   readonly task: unknown;
-  /** Of a call of `withLock` the arguments of its function. */
+  /** The arguments for the function of a call of `withLock`. */
   readonly args: readonly unknown[] | undefined;
-  /** While it waits its deadline, then its acquisition: nobody asks for both. */
+  /**
+   * Its deadline while it waits, and its acquisition afterwards. Nobody needs both at the same
+   * time.
+   */
   #number: number | undefined;
 
-  /** Where it is, too, so that its wait can be ended. */
+  /** The queues that may end its wait. */
   #cancellable: Both | CancellableWaiters | undefined;
   /**
-   * Settles its promise; only while it waits. Not private, so that a wait can be ended without a
-   * call, for which a stack that ran out has no room.
+   * Settles its promise. It is there only while the caller waits. It is not private, so that a wait
+   * can be ended by an assignment, where the stack has no room for a call.
    */
   resolve: ((value: unknown) => void) | undefined;
 
@@ -81,7 +89,7 @@ export class Waiter implements LineWaiter {
     return this.resolve !== undefined;
   }
 
-  /** When its timeout ends its wait; set, and read, by that alone. */
+  /** When its timeout ends its wait. Only the timeout's queue sets and reads it. */
   get deadline(): number {
     return this.#number as number;
   }
@@ -90,12 +98,12 @@ export class Waiter implements LineWaiter {
     this.#number = deadline;
   }
 
-  /** The number of its acquisition, once it is admitted. */
+  /** The number of its acquisition. It has one once it is admitted. */
   get acquisition(): number {
     return this.#number as number;
   }
 
-  /** It waits until it is admitted or refused, or one of these ends its wait. */
+  /** Begins to wait, until it is admitted or refused. Each of the two queues may end its wait. */
   wait(
     timeout: CancellableWaiters | undefined,
     signal: CancellableWaiters | undefined,
@@ -115,8 +123,8 @@ export class Waiter implements LineWaiter {
   }
 
   /**
-   * Its code goes on in a later microtask, in its own async context. Where the stack runs out, it
-   * throws, and still waits.
+   * The caller's code goes on in a later microtask, in its own async context. If the stack runs
+   * out, this throws, and the caller still waits.
    */
   admit(acquisition: number): void {
     if (!this.isWaiting) return;
@@ -130,14 +138,15 @@ export class Waiter implements LineWaiter {
     }
   }
 
-  /** It will not get the lock: its promise resolves to what `refusal` returns, which rejects. */
+  /** Ends the wait without the lock. Its promise rejects as the promise that `refusal` returns. */
   refuse(refusal: Refusal): void {
-    // No `reject` is kept: it would be one more function for each waiter, and rejecting takes some
-    // engines a time that grows with the number of promises that are rejected at once.
+    // A waiter keeps no `reject`, which would be one more function for each waiter. Besides, in
+    // some engines the time to reject a promise grows with the number of promises that are rejected
+    // at once.
     if (this.isWaiting) this.#endWait(refusal());
   }
 
-  /** Takes it, who no longer waits, from those whose waits may be ended. */
+  /** Takes a caller that no longer waits out of the queues that may end its wait. */
   tidy(): void {
     this.#cancellable?.recount();
   }
@@ -145,9 +154,9 @@ export class Waiter implements LineWaiter {
   #endWait(outcome: unknown): void {
     const resolve = this.resolve;
     if (!resolve) return;
-    // For what has to be done below, sooner or later.
+    // Room for the steps below.
     if (this.#cancellable) assertRoom(4);
-    // First: what the outcome's `then` or a timer calls may look who waits.
+    // First, because the outcome's `then` or a timer may call code that looks at who waits.
     this.resolve = undefined;
     try {
       resolve(outcome);
@@ -156,8 +165,8 @@ export class Waiter implements LineWaiter {
       this.resolve = resolve;
       throw error;
     }
-    // Its promise is settled. Neither a stack that runs out here nor a signal that throws may undo
-    // that.
+    // Its promise is settled. Nothing may undo that now, neither a stack that runs out here nor a
+    // signal that throws.
     try {
       this.#cancellable?.dequeue(this);
     } catch {
@@ -165,13 +174,13 @@ export class Waiter implements LineWaiter {
       try {
         void then(READY, () => self.tidy());
       } catch {
-        // Then whoever looks for the first in that queue does so.
+        // Then that happens when somebody next looks for the first in that queue.
       }
     }
   }
 }
 
-/** Most functions take no arguments: one array for all of them, rather than one for each waiter. */
+/** The arguments of the many functions that take none: one array for all waiters. */
 const NO_ARGS: readonly unknown[] = [];
 
 /** The waiter of a call of `withLock`. */
@@ -179,8 +188,8 @@ export const createCaller = (entrance: WaiterEntrance, fn: unknown, args: unknow
   new Waiter(entrance, fn, args.length > 0 ? args : NO_ARGS);
 
 /**
- * Rejects with `reason`, all waiters by the same object: with a promise for each, to abort many
- * takes several times as long (row `50000 waiters aborted at once`).
+ * Rejects with `reason`. The same object rejects all waiters: with a promise for each of them,
+ * aborting many would take several times as long (row `50000 waiters aborted at once`).
  */
 export function rejectingWith(reason: unknown): Refusal {
   const refused = {
@@ -190,8 +199,8 @@ export function rejectingWith(reason: unknown): Refusal {
 }
 
 /**
- * Rejects with what `failure` throws. It is called once the waiter's promise awaits this one,
- * because only then does the stack of a new error lead to the waiter's caller.
+ * Rejects with what `failure` throws. `failure` is called after the waiter's promise has begun to
+ * await this one, because only then does the stack of a new error lead to the waiter's caller.
  */
 export const failingWith =
   (failure: () => never): Refusal =>

@@ -1,16 +1,20 @@
-/** Where `@databases/lock/debug` hooks in. Nothing happens here while nobody watches. */
+/** The hooks of `@databases/lock/debug`. They do nothing while nobody watches. */
 import type {Line} from './protocol.js';
 import type {Waiter, WaiterEntrance} from './waiter.js';
 
-/** What a watcher knows of one acquisition. */
+/** What a watcher knows about one acquisition. */
 export interface WatchedAcquisition {
-  /** It lasts until somebody releases it, and not as long as a function of `withLock`. */
+  /**
+   * Says that it lasts until somebody releases it, and not just as long as a function of
+   * `withLock`.
+   */
   lasts(): void;
-  /** It is about to be over. */
+  /** Says that it is about to end. */
   released(): void;
   /**
-   * The function of this package that awaits what the holder's function has returned. Each watched
-   * acquisition has one of its own: where it is found in an async stack, the holder waits.
+   * The function of this package that awaits the promise of the holder's function. Each watched
+   * acquisition has its own. If it is found in an async stack, the holder waits for whatever that
+   * stack belongs to.
    */
   frame: ((...args: never[]) => unknown) | undefined;
 }
@@ -21,25 +25,31 @@ export interface WatchedEntrance extends WaiterEntrance {
   readonly line: Line;
 }
 
-/** What it throws is ignored, and changes nothing. */
+/** Is told what happens to locks. What it throws is ignored, and changes nothing. */
 export interface Watcher {
-  /** A caller has the lock, after a wait if it has a `waiter`. `group` is of a call for several. */
+  /**
+   * A caller has got the lock, after a wait if there is a `waiter`. `group` is the call, if it is
+   * for several locks.
+   */
   acquired(
     entrance: WatchedEntrance,
     waiter: Waiter | undefined,
     group: object | undefined,
   ): WatchedAcquisition;
-  /** A caller waits. @returns what to give it instead of `outcome`, which it settles as */
+  /**
+   * A caller begins to wait. @returns a promise to give the caller instead of `outcome`, which
+   * settles in the same way
+   */
   waits(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown>;
-  /** The wait of a caller is about to be ended. */
+  /** A timeout or a signal is about to end a caller's wait. */
   givesUp(waiter: Waiter): void;
-  /** A caller did not want to wait. */
+  /** A caller did not get the lock in time, and never stood in line. */
   turnedAway(entrance: WaiterEntrance): void;
-  /** A call for several locks begins, which gets in their lines as `group`. */
+  /** A call for several locks begins. It joins their lines as `group`. */
   gathers(group: object): WatchedAcquisition;
-  /** A call for several locks, which waited as a whole by `waiter`, has all of them. */
+  /** A call for several locks has got all of them. `waiter` stood for the call as a whole. */
   gathered(waiter: Waiter): void;
-  /** A caller has the lock from a thread that ended. */
+  /** A caller has inherited the lock from a thread that ended. */
   abandoned(entrance: WaiterEntrance, threadId: number): void;
 }
 
@@ -47,22 +57,22 @@ interface Watching {
   watcher: Watcher | undefined;
 }
 
-/** To be changed whenever the interfaces above are. */
+/** Change this number whenever the interfaces above change. */
 const NAME = Symbol.for('@databases/lock: watching 1');
 
 const place = globalThis as {[NAME]?: Watching | undefined};
 const existing = place[NAME];
 
 /**
- * One for all copies of this package in a realm, because any of them may be asked to watch. (Where
- * the global object is frozen, each has its own.)
+ * One object for all copies of this package in a realm, because any of them may be asked to watch.
+ * (If the global object is frozen, each copy has its own.)
  */
 export const watching: Watching = existing ?? {watcher: undefined};
 if (!existing) Reflect.set(place, NAME, watching);
 
 // What a watcher throws changes nothing.
 
-/** @returns what to give the caller of `waiter` instead of `outcome` */
+/** @returns the promise to give to the caller of `waiter` instead of `outcome` */
 export function watchWait(waiter: Waiter, outcome: Promise<unknown>): Promise<unknown> {
   try {
     return watching.watcher?.waits(waiter, outcome) ?? outcome;
@@ -111,7 +121,7 @@ export function watchAbandoned(entrance: WaiterEntrance, threadId: number): void
   }
 }
 
-/** An acquisition that has just begun has no function after which it ends. */
+/** The acquisition, which has just begun, does not end with a function. */
 export function watchLasting(watched: WatchedAcquisition): void {
   try {
     watched.lasts();

@@ -38,21 +38,21 @@ class AtomicsLock extends LineLock implements SharedLock {
 }
 
 /**
- * Creates a lock that works across the worker threads of a process, or, with `options.buffer`,
- * another object for a lock that exists.
+ * Creates a lock that works across the worker threads of a process. With `options.buffer`, it
+ * creates another object for an existing lock.
  *
- * Hand the lock's `buffer` to other threads, by `workerData`, `postMessage` or a Piscina task, and
- * create the lock from it there. All lock objects of one buffer are one lock: each thread has one
- * line, and the threads take turns.
+ * Give the lock's `buffer` to the other threads, by `workerData`, by `postMessage` or with a
+ * Piscina task, and create the lock from it there. All lock objects of one buffer are the same
+ * lock. Each thread has one line, and the threads take turns.
  *
  * @param timeoutMilliseconds how long a caller of this object waits for the lock. Without it, or
- *   with `Infinity`, as long as it takes; with `0`, not at all. Other objects of the same lock may
- *   have another.
- * @throws `TypeError` when an argument is of the wrong type or `options.buffer` is not a lock's,
- *   `RangeError` when `timeoutMilliseconds` is negative or NaN.
- * @throws `LockError`, `code: 'ERR_LOCK_VERSION'`, when an incompatible version of this package
- *   made the buffer; `code: 'ERR_LOCK_FULL'`, when too many threads use the lock; `code:
- *   'ERR_LOCK_UNSUPPORTED'`, when the platform lacks what it needs.
+ *   with `Infinity`, a caller waits as long as it takes. With `0`, a caller does not wait at all.
+ *   Other objects of the same lock may have another timeout.
+ * @throws `TypeError` if an argument has the wrong type, or `options.buffer` is not the buffer of a
+ *   lock. `RangeError` if `timeoutMilliseconds` is negative or NaN.
+ * @throws `LockError`: `ERR_LOCK_VERSION` if an incompatible version of this package made the
+ *   buffer, `ERR_LOCK_FULL` if too many threads use the lock, `ERR_LOCK_UNSUPPORTED` if the
+ *   platform lacks what the lock needs.
  *
  * @example
  * // in one thread
@@ -76,9 +76,10 @@ export function createLock(
   if (onAbandoned !== undefined) {
     assertType(onAbandoned, 'function', 'onAbandoned to be a function');
   }
-  // Before a slot of the memory is taken.
+  // Before this thread takes a slot of the memory.
   const settings = {...createSettings(timeoutMilliseconds, name), onAbandoned};
-  // The key alone counts, so that a message's misspelt field does not make a lock that nobody has.
+  // The key alone counts. Otherwise a misspelt field of a message would make a lock that no other
+  // thread has.
   const buffer = 'buffer' in options ? checkBuffer(options.buffer, false) : createLockBuffer();
   return new AtomicsLock(buffer, settings);
 }

@@ -23,7 +23,7 @@ import {assertSupported} from './runtime/current.js';
 
 const DEFAULT_MAX_KEYS = 65_536;
 
-/** The locks by which the callers of one object come into the lines of the thread. */
+/** The locks through which the callers of one object enter the lines of this thread. */
 class LocksInMemory<TKey extends SharedKey> implements KeyedLocks<TKey> {
   readonly settings: LockSettings;
   readonly #lines: KeyLines;
@@ -56,7 +56,7 @@ class LocksInMemory<TKey extends SharedKey> implements KeyedLocks<TKey> {
   }
 
   gather(locks: object, keys: TKey[], findEntrance: (key: TKey) => Entrance): OrderedGroup<TKey> {
-    // First: what is no key may not be comparable either.
+    // First, because what is not a key may not be comparable either.
     for (let n = 0; n < keys.length; n++) assertKey(keys[n]);
     return new OrderedGroup(locks, keys.sort(compareKeys), findEntrance);
   }
@@ -67,7 +67,7 @@ function assertKey(key: unknown): void {
   throw badTypeError(
     'a key to be a string, a number or a bigint',
     key,
-    ' Other threads cannot tell which object or symbol is meant.',
+    ' Other threads cannot know which object or symbol you mean.',
   );
 }
 
@@ -107,20 +107,21 @@ class AtomicsLocks<TKey extends SharedKey>
 }
 
 /**
- * Creates locks by key that work across the worker threads of a process, or, with `options.buffer`,
- * another object for locks that exist.
+ * Creates locks by key that work across the worker threads of a process. With `options.buffer`, it
+ * creates another object for existing locks.
  *
- * Hand the `buffer` of the locks to other threads, by `workerData`, `postMessage` or a Piscina task,
- * and create them from it there. All objects of one buffer have the same lock for the same key.
+ * Give the `buffer` of the locks to the other threads, by `workerData`, by `postMessage` or with a
+ * Piscina task, and create the locks from it there. All objects of one buffer have the same lock
+ * for the same key.
  *
- * A key is a string, a number or a bigint; `1`, `'1'` and `1n` are three keys.
+ * A key is a string, a number or a bigint. `1`, `'1'` and `1n` are three different keys.
  *
- * @throws `TypeError` when an option is of the wrong type or `options.buffer` is not of locks by
- *   key, `RangeError` when `timeoutMilliseconds` is negative or NaN, or `maxKeys` is not a whole
- *   number from 1 to 131,072, or not that of the buffer.
- * @throws `LockError`, `code: 'ERR_LOCK_VERSION'`, when an incompatible version of this package made
- *   the buffer; `code: 'ERR_LOCK_FULL'`, when too many threads use the locks; `code:
- *   'ERR_LOCK_UNSUPPORTED'`, when the platform lacks what they need.
+ * @throws `TypeError` if an option has the wrong type, or `options.buffer` is not the buffer of
+ *   locks by key. `RangeError` if `timeoutMilliseconds` is negative or NaN, or if `maxKeys` is not
+ *   a whole number from 1 to 131,072 or differs from that of the buffer.
+ * @throws `LockError`: `ERR_LOCK_VERSION` if an incompatible version of this package made the
+ *   buffer, `ERR_LOCK_FULL` if too many threads use the locks, `ERR_LOCK_UNSUPPORTED` if the
+ *   platform lacks what the locks need.
  *
  * @example
  * // in one thread
@@ -140,7 +141,7 @@ export function createLocksByKey<TKey extends SharedKey = SharedKey>(
     assertType(onAbandoned, 'function', 'onAbandoned to be a function');
   }
   if (maxKeys !== undefined) assertMaxKeys(maxKeys);
-  // Before a slot of the memory is taken.
+  // Before this thread takes a slot of the memory.
   const settings = {
     ...createSettings(timeoutMilliseconds, name),
     onAbandoned: onAbandoned as OnAbandoned | undefined,
@@ -151,7 +152,7 @@ export function createLocksByKey<TKey extends SharedKey = SharedKey>(
       : createKeysBuffer(maxKeys ?? DEFAULT_MAX_KEYS);
   const entries = countEntries(new Int32Array(buffer));
   if (maxKeys !== undefined && maxKeys !== entries) {
-    throw badValueError(RangeError, `maxKeys to be that of the buffer, ${entries}`, maxKeys);
+    throw badValueError(RangeError, `maxKeys to be ${entries}, as in the buffer`, maxKeys);
   }
   return new AtomicsLocks(buffer, settings);
 }

@@ -1,4 +1,4 @@
-/** Calls that block their thread until they have the lock. */
+/** The calls that block their thread until they have the lock. */
 import {
   LockTimeoutError,
   assertOptions,
@@ -26,8 +26,8 @@ export function acquireBlocking(entrance: Entrance, options?: BlockingOptions): 
     'acquireSync',
     `acquireSync(${WRITTEN_OPTIONS})`,
   );
-  // First: a stack that runs out must not leave the lock acquired without a guard. The number is
-  // right, because nobody else of this thread can acquire the lock meanwhile.
+  // First, because if the stack runs out, it must not leave the lock acquired without a guard. The
+  // number is right, because nobody else in this thread can acquire the lock in the meantime.
   const guard = guardOf(entrance, entrance.line.acquisition + 1);
   acquire(entrance, milliseconds, true);
   return guard;
@@ -36,7 +36,7 @@ export function acquireBlocking(entrance: Entrance, options?: BlockingOptions): 
 /**
  * `withLockSync` of the lock behind `entrance`.
  *
- * @param first options, which the function follows in `args`, or the function
+ * @param first the function, or options; in that case the function is the first of `args`
  */
 export function callBlocking(entrance: Entrance, first: unknown, args: unknown[]): unknown {
   const isPlain = typeof first === 'function';
@@ -53,7 +53,7 @@ export function callBlocking(entrance: Entrance, first: unknown, args: unknown[]
     try {
       entrance.release(acquisition);
     } catch {
-      // Released before, by somebody else, or the stack ran out. The error of `fn` comes first.
+      // Somebody else has released the lock, or the stack ran out. The error of `fn` comes first.
       entrance.unclaimed = acquisition;
     }
     throw error;
@@ -70,11 +70,11 @@ export function callBlocking(entrance: Entrance, first: unknown, args: unknown[]
 
 const asynchronousError = () =>
   new TypeError(
-    'Expected the function of withLockSync to be done when it returns, but it returns a promise, ' +
-      'which would go on without the lock. Use withLock.',
+    'Expected the function of withLockSync to be synchronous, but it returns a promise, whose ' +
+      'work would go on without the lock. Use withLock.',
   );
 
-/** @returns for how long a call may block */
+/** @returns how long a call may block */
 function patienceOf(
   entrance: Entrance,
   options: BlockingOptions | undefined,
@@ -92,10 +92,13 @@ function patienceOf(
   return deadlines?.timeoutMilliseconds ?? Infinity;
 }
 
-/** The way into a line by blocking its thread. (Closures here were most of what a call allocates.) */
+/**
+ * The way into a line for a call that blocks its thread. (It is a class because closures made up
+ * most of what a call allocated.)
+ */
 class BlockingWay {
   readonly #line: BlockingLine;
-  /** For how long at most. */
+  /** How long it may block at most. */
   milliseconds = 0;
 
   constructor(line: BlockingLine) {
@@ -115,7 +118,7 @@ function acquire(entrance: Entrance, milliseconds: number, lasts: boolean): numb
   if (line.holder !== undefined) throw deadlockError(entrance.naming());
   const blocking = new BlockingWay(line);
   let acquisition = entrance.tryAcquire(lasts, undefined, blocking);
-  // Another copy of this package may have the lock for this thread, in a line of its own.
+  // This thread may have the lock through another copy of this package, which has its own line.
   const {threadId} = runtime;
   if (!acquisition && threadId !== undefined && line.details()?.ownerThreadId === threadId) {
     throw deadlockError(entrance.naming());

@@ -2,7 +2,7 @@ import {LockError, badTypeError} from '../errors.js';
 import {isForKeys, isLockBuffer, isOfThisVersion} from './memory/layout.js';
 
 /**
- * @param isWantedForKeys whether it is to be the buffer of locks by key
+ * @param isWantedForKeys whether it must be the buffer of locks by key
  * @throws `TypeError` or `LockError` if it is not such a buffer
  */
 export function checkBuffer(buffer: unknown, isWantedForKeys: boolean): SharedArrayBuffer {
@@ -14,25 +14,25 @@ export function checkBuffer(buffer: unknown, isWantedForKeys: boolean): SharedAr
     );
   }
   if (!isLockBuffer(buffer)) {
-    throw new TypeError("Expected options.buffer to be a lock's, but no lock made it.");
+    throw new TypeError("Expected options.buffer to be a lock's buffer, but no lock made it.");
   }
   if (!isOfThisVersion(buffer)) {
     throw new LockError(
       'ERR_LOCK_VERSION',
-      'Expected a lock of this version of @databases/lock, but an incompatible one made the buffer.',
+      'An incompatible version of @databases/lock made the buffer. Use one version in all threads.',
     );
   }
   if (isForKeys(new Int32Array(buffer)) !== isWantedForKeys) {
     throw new TypeError(
       isWantedForKeys
-        ? "Expected options.buffer to be that of locks by key, but it is a single lock's. Use createLock."
-        : "Expected options.buffer to be a single lock's, but it is that of locks by key. Use createLocksByKey.",
+        ? "Expected the buffer of locks by key, but options.buffer is a single lock's. Use createLock."
+        : 'Expected the buffer of a single lock, but options.buffer is of locks by key. Use createLocksByKey.',
     );
   }
   return buffer;
 }
 
-/** Also one that was made in another realm. */
+/** Recognises one that was made in another realm, too. */
 function isSharedArrayBuffer(value: unknown): value is SharedArrayBuffer {
   return Object.prototype.toString.call(value) === '[object SharedArrayBuffer]';
 }

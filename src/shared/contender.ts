@@ -37,22 +37,27 @@ import {now, sharedNow} from './runtime/clocks.js';
 import {pause} from './runtime/pause.js';
 import {Tenure} from './tenure.js';
 
-/** How often a taken word is read before parking: a few microseconds, far less than a wake-up takes. */
+/**
+ * How often a taken word is read before parking: a few microseconds, far less than a wake-up takes.
+ */
 const SPINS = 50;
 
-/** How often a blocked thread polls: as often as a timer would, of which none runs meanwhile. */
+/**
+ * How often a blocked thread polls: as often as a timer would, because no timer runs while it is
+ * blocked.
+ */
 const BLOCKING_POLL_MILLISECONDS = 100;
 
-/** Whoever contends for the lock of a key by others, at one place after another. */
+/** Contends for the lock of a key through a contender at the key's place, which may change. */
 export interface Mover {
-  /** It waited for the lock at a place, and that is now elsewhere. */
+  /** Called when its contender waited at a place, and the key's lock is now somewhere else. */
   moved(): void;
 }
 
 /**
- * Contends for the word of one lock on behalf of one thread's line. While it does, `WAITING` shows
- * it, its thread is parked until another calls it, and polls the word now and then in case nobody
- * does.
+ * Contends for the word of one lock on behalf of one thread's line. Meanwhile, `WAITING` shows that
+ * it does. Its thread is parked until another thread calls it, and also polls the word now and
+ * then, in case nobody does.
  */
 export class SharedContender implements Contender, Parked {
   readonly entry: Entry;
@@ -62,20 +67,20 @@ export class SharedContender implements Contender, Parked {
   readonly #place: Place | undefined;
   readonly #mover: Mover | undefined;
 
-  // Made when they are needed. Of many keys' locks they never are.
+  // Made when they are needed. For the locks of many keys that never happens.
   #tenure: Tenure | undefined;
   #ownerWatch: OwnerWatch | undefined;
   #handOffWatch: HandOffWatch | undefined;
 
-  /** The word as this thread last saw it while it owned the lock. */
+  /** The word as this thread saw it when it last owned the lock. */
   #owned: Word = NO_WORD;
   /** The word when this thread last freed it with nobody waiting. */
   #freed: Word = NO_WORD;
 
-  /** Its index among those who contend; `undefined` while it does not. */
+  /** Its index among the contenders of its thread; `undefined` while it does not contend. */
   parkedAt: number | undefined;
 
-  /** @param place of a key's lock, for which it contends on behalf of `mover` */
+  /** @param place the place of a key's lock, for which it contends on behalf of `mover` */
   constructor(
     entry: Entry,
     membership: Membership,
@@ -98,7 +103,7 @@ export class SharedContender implements Contender, Parked {
     ));
   }
 
-  /** It left the lock to another thread, by this word. */
+  /** Watches that another thread takes the lock, which this one left by the word `left`. */
   #watchHandOff(left: Word): void {
     this.#handOffWatch ??= new HandOffWatch(this.entry, this.#slot);
     this.#handOffWatch.watch(left);
@@ -109,9 +114,9 @@ export class SharedContender implements Contender, Parked {
   }
 
   /**
-   * Whether this is no longer where the lock of its key is. Then it may be where that of another key
-   * is, for which another line of this thread contends, by the same slot. So whatever happens to the
-   * word happens only after this was asked.
+   * Whether the lock of its key is no longer here. Another key's lock may be here by now, and
+   * another line of this thread may contend for it by the same slot. So always ask this before you
+   * touch the word.
    */
   hasMoved(): boolean {
     return this.#place !== undefined && !isInPlace(this.#place);
@@ -134,7 +139,7 @@ export class SharedContender implements Contender, Parked {
 
   tryTake(): boolean {
     if (this.hasMoved()) return false;
-    // Before: from then on others may have to find out whether this thread lives.
+    // Beforehand, because from then on others may have to find out whether this thread lives.
     this.#membership.tokens.armFirstTime();
     // The common case, in one step: nobody has touched the word since this thread freed it.
     const retaken = take(this.entry, this.#freed, this.#slot);
@@ -149,11 +154,12 @@ export class SharedContender implements Contender, Parked {
   contend(): void {
     if (this.hasMoved()) return this.#move(this.isContending);
     this.#membership.tokens.armFirstTime();
-    // Whoever has changed the word since has called this thread, which then does not park for long.
+    // If somebody has changed the word since, they have called this thread, so it does not park for
+    // long.
     if (this.#waitOrWin()) this.#membership.parking.join(this);
   }
 
-  /** @returns whether it waits: it may have won, or gone on elsewhere */
+  /** @returns whether it waits. Otherwise it has won, or contends at another place. */
   #waitOrWin(): boolean {
     const word = announceOrTake(this.entry, this.#slot) ?? this.#takeExpired();
     if (word !== undefined) this.#win(word);
@@ -185,7 +191,10 @@ export class SharedContender implements Contender, Parked {
     return false;
   }
 
-  /** Blocks until this thread is called, or it is time to poll. @returns the word if it took it */
+  /**
+   * Blocks until this thread is called, or it is time to poll. @returns the word, if this thread
+   * has taken it
+   */
   #block(until: number): Word | undefined {
     const {parking, tokens} = this.#membership;
     tokens.armAll();
@@ -197,16 +206,20 @@ export class SharedContender implements Contender, Parked {
 
   withdraw(): void {
     const {parking} = this.#membership;
-    // Only the last of those leaves nothing behind. One of them waits for a key that has moved, and
-    // so has been called, or for the key that has its place by now.
+    // Another line of this thread contends here, too, for the key that is here now. (The key of one
+    // of them has moved.) Only the last of them clears the bit.
     if (parking.hasAnother(this)) return parking.leave(this);
     const left = withdraw(this.entry, this.#slot) ?? readWord(this.entry);
     parking.leave(this);
-    // Also a reservation for another thread: this one may have made it before it contended again.
+    // Even if it is a reservation for another thread: this thread may have made it before it
+    // contended again.
     if (!isHeld(left)) this.#watchHandOff(left);
   }
 
-  /** @param isAnnounced whether `WAITING` may show that it waits here */
+  /**
+   * Goes on at the place where the key is now. @param isAnnounced whether `WAITING` may still show
+   *   that it waits here
+   */
   #move(isAnnounced: boolean): void {
     if (isAnnounced) this.withdraw();
     this.#mover?.moved();
@@ -221,7 +234,7 @@ export class SharedContender implements Contender, Parked {
     return undefined;
   }
 
-  /** Takes a lock that is reserved for a thread that does not come for it. */
+  /** Takes the lock if it is reserved for a thread that has not come for it in time. */
   #takeExpired(): Word | undefined {
     const word = readWord(this.entry);
     const watch = this.#watchOwner();
@@ -229,11 +242,14 @@ export class SharedContender implements Contender, Parked {
     return watch.isExpired(word) ? take(this.entry, word, this.#slot) : undefined;
   }
 
-  /** This thread owns what was the lock. @returns whether it still is */
+  /**
+   * This thread has become the owner of the word. @returns whether that is still the lock of its
+   * key
+   */
   #own(word: Word): boolean {
     this.#note(word);
     if (!this.hasMoved()) return true;
-    // Whoever died here as the owner, of no key, had no caller for it.
+    // A thread that died here, as the owner of no key, had no caller for it.
     if (isAbandoned(word) && !hasAnyKey(this.entry)) forgetDeaths(this.entry);
     this.handOn(false, false);
     return false;
@@ -264,14 +280,16 @@ export class SharedContender implements Contender, Parked {
     else this.#win(word);
   }
 
-  /** Nobody has woken this thread: the owner may have died, or whoever was to wake it. */
+  /**
+   * Nobody has woken this thread. The owner may have died, or the thread that should have woken it.
+   */
   poll(): void {
     if (this.hasMoved()) return this.#move(this.isContending);
-    // Announces it again, in case it was chosen by a thread that died before it woke this one.
+    // Announces it again: a thread may have chosen it and died before it woke this thread.
     if (this.#waitOrWin()) this.#watchOwner().probe();
   }
 
-  /** A reservation is polled when it expires. */
+  /** It polls a reservation at the moment when that expires. */
   get pollDelay(): number | undefined {
     return this.#ownerWatch?.hasSightedReservation === true ? RESERVATION_MILLISECONDS : undefined;
   }
@@ -314,7 +332,7 @@ export class SharedContender implements Contender, Parked {
 
   handOnAndWait(): void {
     this.#tenure?.end();
-    // No turn of the event loop may have come round to that for long.
+    // The event loop may not have had a turn to do that for a long time.
     this.#membership.tokens.armAll();
     announce(this.entry, this.#slot);
     // Before it may be called.
@@ -338,7 +356,7 @@ export class SharedContender implements Contender, Parked {
       const inherited = inherit(this.entry, word, owner, this.#slot);
       if (inherited !== undefined) this.#win(inherited);
     } else {
-      // The caller for which this thread probed is gone.
+      // The caller for whom this thread probed has gone.
       const left = freeLeftBehind(this.entry, word, owner);
       if (left !== undefined) this.#watchHandOff(left);
     }

@@ -5,17 +5,18 @@ import {RESERVATION_MILLISECONDS} from './ownerWatch.js';
 import {startTimer, type Timer} from './runtime/clocks.js';
 
 /**
- * Sees to it that what this thread left to another is taken. If the other does not come within its
- * time, because it is busy or has ended, the lock is handed off once more, or freed.
+ * Makes sure that somebody takes the lock that this thread has left to another. If the other thread
+ * does not come in time, because it is busy or has ended, this hands the lock off once more, or
+ * frees it.
  */
 export class HandOffWatch {
   readonly #entry: Entry;
   readonly #slot: Slot;
-  /** The word that this thread left. */
+  /** The word that this thread left behind. */
   #left: Word = NO_WORD;
   #timer: Timer | undefined;
 
-  /** @param slot this thread's */
+  /** @param slot the slot of this thread */
   constructor(entry: Entry, slot: Slot) {
     this.#entry = entry;
     this.#slot = slot;
@@ -28,12 +29,12 @@ export class HandOffWatch {
     this.#timer = startTimer(RESERVATION_MILLISECONDS, false, () => this.#check(left));
   }
 
-  /** @param left the word when the timer was started */
+  /** @param left the word when the timer started */
   #check(left: Word): void {
     this.#timer = undefined;
     const word = readWord(this.#entry);
     if (!isSameTurn(word, this.#left)) return;
-    // It was left later than the timer was started. Its time is not up yet.
+    // The lock was left after the timer had started. Its time is not up yet.
     if (!isSameTurn(word, left)) return this.watch(word);
     let next: Word | undefined = word;
     if (isFree(word)) wakeNext(this.#entry, this.#slot);

@@ -1,4 +1,4 @@
-/** The lock across the threads of a process. */
+/** Locks that the worker threads of a process share. */
 
 export {createLock} from './atomicsLock.js';
 export {createLocksByKey} from './atomicsLocksByKey.js';

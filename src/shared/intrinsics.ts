@@ -1,6 +1,6 @@
 /**
- * What the shared lock calls of the language, as it was when this was loaded, for the reason that
- * `../intrinsics.ts` gives.
+ * The functions of the language that the shared lock calls, as they were when this was loaded.
+ * `../intrinsics.ts` gives the reason.
  */
 import {uncurried} from '../intrinsics.js';
 

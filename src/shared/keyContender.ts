@@ -10,20 +10,20 @@ import {countEntries} from './memory/layout.js';
 import {captureContext, type Context} from './runtime/callers.js';
 import {now, startTimer, stopTimer, type Timer} from './runtime/clocks.js';
 
-/** How often a line that waits looks whether there is room again in a memory that is full. */
+/** How often a line that waits checks whether a full memory has room again. */
 const FULL_MILLISECONDS = 100;
 
 /**
- * Contends for the lock of one key, at the place where that is. A place is the key's while anybody
- * holds or awaits the lock, and may be another key's afterwards. Then this finds another.
+ * Contends for the lock of one key, at the key's place. A key keeps its place while anybody holds
+ * the lock or waits for it. Afterwards, another key may get the place. Then this finds another one.
  */
 export class KeyContender implements Contender, Mover {
   readonly #membership: Membership;
   readonly #key: Key;
   readonly #onWon: () => void;
-  /** Contends at the place where the lock was when this thread last looked. */
+  /** Contends at the place where the lock was when this thread last looked for it. */
   #at: SharedContender | undefined;
-  /** While its line waits, and the memory has no place for the key. */
+  /** Runs while its line waits and the memory has no room for the key. */
   #retry: Timer | undefined;
 
   constructor(membership: Membership, key: Key, onWon: () => void) {
@@ -48,13 +48,13 @@ export class KeyContender implements Contender, Mover {
     return this.#at !== undefined && this.#at.isHeir;
   }
 
-  /** Asks at the place of the key, if there is one. */
+  /** Asks at the key's place, if it has one. */
   #look<T>(ask: (at: SharedContender) => T): T | undefined {
     for (;;) {
       const at = this.#at ?? this.#find();
       if (at === undefined) return undefined;
       const answer = ask(at);
-      // While it contends, it finds out itself.
+      // A contender that contends notices by itself that it has moved.
       if (at.isContending || !at.hasMoved()) return answer;
       this.#at = undefined;
     }
@@ -66,12 +66,12 @@ export class KeyContender implements Contender, Mover {
     return place && this.#contendAt(place);
   }
 
-  /** Makes a place, if there is none. Then this thread owns it already. */
+  /** Makes a place if there is none. This thread then owns the lock there already. */
   #findOrMake(): SharedContender | undefined {
-    // What is begun here cannot be undone.
+    // What begins here cannot be undone.
     assertRoom();
     const {cells, slot, threadId, tokens} = this.#membership;
-    // Before: from then on others may have to find out whether this thread lives.
+    // Beforehand, because from then on others may have to find out whether this thread lives.
     tokens.armFirstTime();
     const place = findOrMakePlace(cells, hashKey(cells, this.#key), slot);
     if (place === undefined) probeAll(cells, threadId);
@@ -83,12 +83,15 @@ export class KeyContender implements Contender, Mover {
     return this.#at;
   }
 
-  /** @throws `LockError`, `code: 'ERR_LOCK_FULL'`, if the memory has no place for the key */
+  /** @throws `LockError` (`ERR_LOCK_FULL`) if the memory has no room for the key */
   #settle(): SharedContender {
     const at = this.#at ?? this.#findOrMake();
     if (at !== undefined) return at;
     const most = countEntries(this.#membership.cells);
-    throw fullError(`Expected at most ${most} keys to be held or awaited at a time.`);
+    throw fullError(
+      `Too many keys: at most ${most} keys can be held or awaited at a time. ` +
+        'Make the locks with a larger maxKeys.',
+    );
   }
 
   // Taking
@@ -124,7 +127,7 @@ export class KeyContender implements Contender, Mover {
       const at = this.#settle();
       if (at.takeBlocking(until - now())) return true;
       if (!at.hasMoved()) break;
-      // It may have moved only just now.
+      // The key may have moved only just now.
       if (at.isContending) at.withdraw();
       this.#at = undefined;
     }
@@ -135,7 +138,7 @@ export class KeyContender implements Contender, Mover {
   withdraw(): void {
     this.#stopRetrying();
     const at = this.#at;
-    // Where it does not contend, another line of this thread may.
+    // If this one does not contend there, another line of this thread may.
     if (at !== undefined && (at.isContending || !at.hasMoved())) at.withdraw();
   }
 
@@ -144,7 +147,7 @@ export class KeyContender implements Contender, Mover {
     this.#retry = undefined;
   }
 
-  // The owner, which has a place
+  // Methods for the owner, which has a place
 
   tryFree(): boolean {
     return this.#owner.tryFree();

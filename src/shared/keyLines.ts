@@ -9,33 +9,33 @@ import {eachEntry} from './memory/layout.js';
 import {isHeld, readWord} from './memory/word.js';
 
 /**
- * How many lines are kept of those that were used last, and at most as many again. Each takes 0.9 kB;
- * to make one takes several microseconds (row `10,000 keys` of the benchmark).
+ * A thread keeps this many of the lines that it used last, and at most as many again. Each takes
+ * 0.9 kB, and making one takes several microseconds (row `10,000 keys` of the benchmark).
  */
 const LEAST_KEPT = 10_000;
 
-/** The line of a thread for one key, and what the lock objects of its copy keep with it. */
+/** The line of a thread for one key, and what lock objects keep beside it. */
 export interface KeyLine {
   readonly line: BlockingLine;
-  /** The object by which a caller came in first, and its lock. */
+  /** The object through which the first caller came in, and that object's lock of the key. */
   owner: object | undefined;
   lock: object | undefined;
-  /** The locks of other objects. */
+  /** The locks of the other objects. */
   others: WeakMap<object, object> | undefined;
 }
 
 /**
  * The lines of a thread for the keys of one memory: those that are in use, and those that were used
- * last, which so find their places again at once.
+ * last. The latter find their places again at once.
  *
- * A key has one line in a thread, whichever objects its callers come by. So no line that is in use
- * is ever forgotten.
+ * A key has one line in a thread, through whichever objects its callers come in. So a line that is
+ * in use is never dropped.
  */
 export class KeyLines {
   readonly #membership: Membership;
   #recent = createMap<Key, KeyLine>();
   #earlier = createMap<Key, KeyLine>();
-  /** How many are recent, and how many may be. */
+  /** How many lines are in `#recent`, and how many may be. */
   #size = 0;
   #most = LEAST_KEPT;
 
@@ -59,7 +59,7 @@ export class KeyLines {
     return {line, owner: undefined, lock: undefined, others: undefined};
   }
 
-  /** Those that have not been used since this was called last, but for those in use. */
+  /** Drops the lines that have not been used since the last call of this, except those in use. */
   #forget(): void {
     const recent = this.#recent;
     const kept = createMap<Key, KeyLine>();
@@ -73,11 +73,11 @@ export class KeyLines {
     this.#earlier = recent;
     this.#recent = kept;
     this.#size = size;
-    // So that what is kept is not looked through again and again.
+    // So that the lines that are kept are not looked through again and again.
     this.#most = LEAST_KEPT + 2 * size;
   }
 
-  /** How many keys somebody holds, in whichever thread. */
+  /** How many keys are locked, in all threads together. */
   countHeld(): number {
     let held = 0;
     eachEntry(this.#membership.cells, (entry) => {

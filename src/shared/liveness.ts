@@ -1,6 +1,6 @@
 /**
- * Does the thread that has a slot still exist? That is never answered by time: a thread may be busy
- * for any length of it.
+ * Finds out whether the thread that has a slot still exists. Time never answers that: a thread may
+ * be busy for any length of time.
  */
 import {deref} from './intrinsics.js';
 import {outside, then} from '../intrinsics.js';
@@ -20,27 +20,28 @@ import {
 import {sharedNow, startTimer} from './runtime/clocks.js';
 import {runtime} from './runtime/current.js';
 
-/** It ends with the process. */
+/** The main thread, which ends with the process. */
 export const MAIN_THREAD = 0;
 
 /**
- * A thread that has just started may be unknown to the runtime. So the runtime is asked twice, and
- * waits this long between its first answer and the second question.
+ * The runtime may not know a thread yet that has just started. So it is asked twice, with this much
+ * time between its first answer and the second question.
  */
 const SECOND_QUESTION_MILLISECONDS = 60;
 
 /**
- * The tokens of this thread's slot, which are armed again whenever they were spent.
+ * Keeps the tokens of this thread's slot armed: it arms them again whenever they were spent.
  *
- * A wait behind a token lives as long as the thread, and does not keep this from being collected.
+ * The wait behind a token lives as long as the thread. It does not prevent this object from being
+ * collected.
  */
 export class Tokens {
   readonly #cells: Cells;
   readonly #slot: Slot;
   readonly #threadId: number;
-  /** The cells that are this thread's. */
+  /** The cells that this thread has armed. */
   readonly #armed: TokenCell[];
-  /** To which level the ordinary tokens are to be armed. */
+  /** The level to which the ordinary tokens are armed. */
   #level = FRESH;
   readonly #self = new WeakRef(this);
 
@@ -53,14 +54,14 @@ export class Tokens {
     this.#armAgain();
   }
 
-  /** Sees to it that a thread that uses a lock has had all tokens. */
+  /** Arms all tokens when the thread first uses a lock. */
   armFirstTime(): void {
     if (this.#level !== ORDINARY_TOKENS) this.armAll();
   }
 
   /**
-   * For a thread that uses a lock: arms all tokens, and those again that were spent since. (Few do
-   * for one that has made a lock and no more: each takes some microseconds.)
+   * For a thread that uses a lock: arms all tokens, including those that were spent. (A thread that
+   * has only made a lock has few tokens, because each takes some microseconds to arm.)
    */
   armAll(): void {
     this.#level = ORDINARY_TOKENS;
@@ -94,13 +95,14 @@ export class Tokens {
 }
 
 /**
- * Probes whether a thread has ended. `false` also where that cannot be found out.
+ * Probes whether a thread has ended. The answer is also `false` if that cannot be found out.
  *
- * Only a token tells. The runtime knows every thread, but answers only while the main thread is not
- * blocked. It says whether a token is worth spending that is not due yet, the last one included.
+ * Only a token proves that. The runtime knows every thread, but it answers only while the main
+ * thread is not blocked. So its answer only tells whether it is worth spending a token that is not
+ * due yet, or even the last one.
  *
  * @param ownThreadId the number of this thread in the memory
- * @param isUnchanged whether nothing has shown since the call that the thread lives
+ * @param isUnchanged returns `false` if something has shown since the call that the thread lives
  */
 export async function hasEnded(
   cells: Cells,
@@ -121,10 +123,10 @@ export async function hasEnded(
   return spendToken(cells, thread.slot, ownThreadId, sharedNow(), true) === false;
 }
 
-/** How often it is asked who has ended where there is no room. */
+/** How often all threads are probed, at most, while there is no room. */
 const PROBE_ALL_MILLISECONDS = 200;
 
-/** Finds out which threads have ended, so that what they had can be used. */
+/** Finds out which threads have ended, so that others can use what they had. */
 export function probeAll(cells: Cells, ownThreadId: number): void {
   for (let slot = 0 as Slot; slot < SLOTS; slot++) {
     if (!isInUse(cells, slot)) continue;

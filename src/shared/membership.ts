@@ -4,8 +4,8 @@ import type {Attachment} from './memory/slots.js';
 import {Parking} from './parking.js';
 
 /**
- * What a thread has of one memory, for all of its locks: a slot with tokens that are kept armed, and
- * the wait by which it is woken. Its lines hang below it.
+ * What a thread has in one memory, for all locks there: a slot, tokens that are kept armed, and the
+ * wait that wakes the thread. Its lines hang below the membership.
  */
 export class Membership<Lines = unknown> {
   readonly cells: Cells;
@@ -14,10 +14,13 @@ export class Membership<Lines = unknown> {
   readonly threadId: number;
   readonly parking: Parking;
   readonly tokens: Tokens;
-  /** The line for the one lock, or those for the locks by key. */
+  /** The line for the one lock, or the lines for the locks by key. */
   readonly lines: Lines;
 
-  /** Called outside of any caller's async context, which the waits behind the tokens would keep. */
+  /**
+   * Call it outside of any caller's async context: the waits behind the tokens would keep that
+   * context in memory.
+   */
   constructor(
     cells: Cells,
     attachment: Attachment,

@@ -3,18 +3,19 @@ import {Group} from '../line/group.js';
 import {rejectingWith, type Waiter} from '../line/waiter.js';
 
 /**
- * The locks of one call that acquires several of those that threads share.
+ * The locks of one call that acquires several locks across threads.
  *
- * To get in all lines takes more than one step here, and another thread's group may come in between.
- * So groups acquire their locks one after the other, all of them in one order. None waits for a lock
- * that is before one that it has: there is no circle of groups.
+ * Here, joining all lines takes more than one step, and a group of another thread may come in
+ * between. So groups acquire their locks one after the other, and all groups do so in the same
+ * order. No group waits for a lock that comes before one that it has, so groups never wait in a
+ * circle.
  */
 export class OrderedGroup<TKey> extends Group {
   readonly #keys: readonly TKey[];
   readonly #findEntrance: (key: TKey) => Entrance;
   #next = 0;
 
-  /** @param keys in the order of all groups */
+  /** @param keys the keys, in the order that all groups use */
   constructor(lock: object, keys: readonly TKey[], findEntrance: (key: TKey) => Entrance) {
     super(lock);
     this.#keys = keys;
@@ -22,7 +23,7 @@ export class OrderedGroup<TKey> extends Group {
     this.attempt(() => this.#acquire());
   }
 
-  /** As far as the first that is not free. */
+  /** Acquires locks up to the first that is not free. */
   #acquire(): void {
     while (this.#next < this.#keys.length && this.missing === 0) {
       this.acquireOne(this.#findEntrance(this.#keys[this.#next++] as TKey));

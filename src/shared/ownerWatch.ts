@@ -8,22 +8,29 @@ import {spendToken} from './memory/tokens.js';
 import {NO_WORD, isHeld, isReserved, isSameTurn, readWord, type Word} from './memory/word.js';
 import {now, sharedNow} from './runtime/clocks.js';
 
-/** How long a thread that was woken to take the lock has for that, before others may take it. */
+/**
+ * How long a thread that was woken to take the lock may take to do so. After that, others may take
+ * it.
+ */
 export const RESERVATION_MILLISECONDS = 5;
 
-/** An owner that has been sighted for this long is probed whenever a caller finds it the owner. */
+/**
+ * Once an owner has been sighted for this long, every caller that finds the lock taken is a reason
+ * to probe it.
+ */
 const SUSPICIOUS_MILLISECONDS = 100;
 
 /**
- * All threads together probe an owner this often, and less often the longer it has been seen: at
- * most once in a fiftieth of that time. What the runtime asks a blocked thread stays in that
- * thread's memory until it goes on.
+ * All threads together probe an owner this often. The longer it has been sighted, the less often
+ * they do: at most once in a fiftieth of that time. (A question of the runtime to a blocked thread
+ * stays in that thread's memory until the thread goes on.)
  */
 export const PROBE_MILLISECONDS = {least: 200, most: 700};
 const PROBES_PER_AGE = 50;
 
 /**
- * What a thread knows of the owner while another has the lock: since when, and whether it lives.
+ * What a thread knows about the owner while another thread has the lock: since when it has been the
+ * owner, and whether it lives.
  */
 export class OwnerWatch {
   readonly #entry: Entry;
@@ -41,26 +48,27 @@ export class OwnerWatch {
     this.#onDeath = onDeath;
   }
 
-  /** Whether a reservation was the last that was sighted. */
+  /** Whether the word that was sighted last was a reservation. */
   get hasSightedReservation(): boolean {
     return this.#sighting !== NO_WORD && isReserved(this.#sighting);
   }
 
-  /** Whether `word` is reserved for a thread that has had its time to come. */
+  /** Whether `word` is a reservation whose time is over. */
   isExpired(word: Word): boolean {
     return isReserved(word) && this.#ageOf(word) >= RESERVATION_MILLISECONDS;
   }
 
   /**
-   * Somebody found `word` taken. Callers with short timeouts are not there to watch, so each that
-   * comes is a reason to probe an owner that has been sighted for long.
+   * Notes that somebody found `word` taken. Callers with short timeouts do not stay to watch the
+   * owner. So each that comes is a reason to probe an owner that has been sighted for long.
    */
   sight(word: Word): void {
     if (!isSameTurn(word, this.#sighting)) {
       const isFirst = this.#sighting === NO_WORD;
       this.#sighting = word;
       this.#sightedAt = now();
-      // A line may be collected and made anew with each caller, and see nobody for long.
+      // A line may be collected and made anew for each caller, and so never sight an owner for
+      // long.
       if (isFirst) this.probe();
     } else if (this.#ageOf(word) >= SUSPICIOUS_MILLISECONDS) this.probe();
   }
@@ -71,7 +79,7 @@ export class OwnerWatch {
     if (!isHeld(word) || this.#isProbing) return;
     const {cells} = this.#entry;
     const owner = readOwner(this.#entry, word);
-    // One question is for all locks that the owner has.
+    // One probe serves all locks that the owner has.
     if (!owner.hasDied && !claimProbe(cells, owner.slot, sharedNow(), this.#intervalOf(word)))
       return;
     void outside(async () => {
@@ -81,7 +89,7 @@ export class OwnerWatch {
       try {
         isDead = await hasEnded(cells, owner, this.#threadId, isUnchanged);
       } catch {
-        // The stack ran out. There will be another probe.
+        // The stack ran out. Another probe will follow.
       } finally {
         this.#isProbing = false;
       }
@@ -90,9 +98,9 @@ export class OwnerWatch {
   }
 
   /**
-   * The same for a thread that is blocked: it can ask nobody but the tokens.
+   * The same for a thread that is blocked. It cannot ask the runtime, so it relies on tokens alone.
    *
-   * @returns the owner if it has ended, and by which word it has the lock
+   * @returns the owner, if it has ended, and the word by which it has the lock
    */
   probeBlocking(): {readonly word: Word; readonly owner: SlotThread} | undefined {
     const word = readWord(this.#entry);

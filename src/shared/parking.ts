@@ -11,40 +11,40 @@ import {
 import type {Cells, Entry, Slot} from './memory/layout.js';
 import {PollTimer} from './pollTimer.js';
 
-/** Contends for one lock of the memory. */
+/** Something that contends for one lock of the memory. */
 export interface Parked {
   readonly entry: Entry;
-  /** Its index among those who contend; `undefined` while it does not. `Parking` alone sets it. */
+  /** Its index among those that contend; `undefined` while it does not. Only `Parking` sets it. */
   parkedAt: number | undefined;
-  /** It was called: it is to look at the word. */
+  /** Called when another thread has called it. It has to look at the word. */
   answer(): void;
-  /** Nobody has called it for some time. */
+  /** Called when nobody has called it for some time. */
   poll(): void;
-  /** After how many milliseconds it has to poll, if that is soon. */
+  /** After how many milliseconds it must poll, if that is soon. */
   readonly pollDelay: number | undefined;
   /** How long ago a thread last probed the owner of its lock. */
   millisecondsSinceProbe(): number;
 }
 
 /**
- * How a thread waits for all locks of one memory at once: there is one wait, on one cell of its
- * slot, and one timer, while any of its contenders contends.
+ * How a thread waits for all locks of one memory at once. While any of its contenders contends,
+ * there is one wait, on one cell of its slot, and one timer.
  *
- * The wait cannot be taken back, so it is used again. When it ends, each contender that was called
- * answers. (One that contends no more has passed on what it was called for.)
+ * The wait cannot be cancelled, so it is reused. When it ends, each contender that was called
+ * answers. (If one no longer contends, it has already passed on what it was called for.)
  */
 export class Parking {
   readonly #cells: Cells;
   readonly #slot: Slot;
-  /** Those who contend, by the bit of their calls. */
+  /** The contenders, by the bit of their calls. */
   readonly #contending: Parked[][] = [];
   #size = 0;
   readonly #pollTimer: PollTimer;
   #isWaiting = false;
-  /** Calls that were taken while the thread was blocked. */
+  /** Calls that arrived while the thread was blocked. */
   #unanswered = 0;
 
-  /** A wait on the memory may outlive this, and must not keep it from being collected. */
+  /** A wait on the memory may outlive this object, and must not prevent it from being collected. */
   readonly #self = new WeakRef(this);
 
   constructor(cells: Cells, slot: Slot) {
@@ -66,7 +66,7 @@ export class Parking {
     this.#pollTimer.start(contender.pollDelay);
   }
 
-  /** `contender` does not wait, or no longer. */
+  /** Says that `contender` does not wait any more, if it ever did. */
   leave(contender: Parked): void {
     const index = contender.parkedAt;
     if (index === undefined) return;
@@ -79,7 +79,7 @@ export class Parking {
     if (--this.#size === 0) this.#pollTimer.stop();
   }
 
-  /** Whether another line of the thread contends at the same entry, and is shown by the same bit. */
+  /** Whether another line of the thread contends at the same entry, and so shares a bit with it. */
   hasAnother(contender: Parked): boolean {
     const {number} = contender.entry;
     return this.#alike(contender).some(
@@ -106,8 +106,8 @@ export class Parking {
   }
 
   /**
-   * Blocks the thread until the contender of `entry` is called, for so long at most. Others that are
-   * called meanwhile answer later.
+   * Blocks the thread until the contender of `entry` is called, or until the time is over.
+   * Contenders of other entries that are called in the meantime answer later.
    *
    * @returns whether it was called
    */
@@ -138,12 +138,16 @@ export class Parking {
     if (this.#size > 0) this.#pollTimer.next(delay, sinceProbe);
   }
 
-  /** Calls `action` for each that contends, or for those that `calls` are for. They may leave. */
+  /**
+   * Calls `action` for each contender, or only for those that `calls` are for. They may leave
+   * meanwhile.
+   */
   #each(action: (contender: Parked) => void, calls = -1): void {
     for (let bit = 0; bit < CALL_BITS; bit++) {
       if ((calls & (1 << bit)) === 0) continue;
       const contending = this.#contending[bit] as Parked[];
-      // From the last: who leaves is replaced by one that has had its turn.
+      // Starts with the last: a contender that leaves is replaced by one that has already had its
+      // turn.
       for (let n = contending.length - 1; n >= 0; n--) {
         const contender = contending[n];
         if (contender !== undefined) action(contender);

@@ -1,12 +1,12 @@
 /**
- * The lines of this thread: one for each lock, whichever lock objects and copies of this package
- * use it. They hang below the thread's membership in the lock's memory. (Each realm of a thread has
- * its own.)
+ * Finds the line of this thread for a lock. There is one line for each lock, whichever lock objects
+ * and copies of this package use it. Lines hang below the thread's membership in the lock's memory.
+ * (Each realm of a thread has its own.)
  *
  * Copies that share a line call each other's methods by the names in `../line/protocol.ts`. So the
- * name of the registry has those names, and the version of what they mean. Copies that differ in
- * either do not find each other's registry: each then has a line and a slot of its own, like
- * different threads.
+ * registry's own name contains those names, and the version of their meaning. Copies that differ in
+ * either do not find each other's registry. Each of them then has its own line and slot, like a
+ * different thread.
  */
 import {fullError} from '../errors.js';
 import {outside} from '../intrinsics.js';
@@ -34,7 +34,7 @@ import {sharedNow} from './runtime/clocks.js';
 import {runtime} from './runtime/current.js';
 import {randomSeed} from './runtime/random.js';
 
-/** To be raised whenever a member of the protocol comes to mean something else. */
+/** Raise this number whenever a member of the protocol comes to mean something else. */
 const PROTOCOL_VERSION = 7;
 
 const NAME = Symbol.for(
@@ -45,9 +45,12 @@ type Lines = BlockingLine | KeyLines;
 type MembershipsById = Map<string, WeakRef<Pick<Membership<Lines>, 'lines'>>>;
 
 interface Registry {
-  /** By the id in the memory: a buffer that arrives by message is a new object every time. */
+  /**
+   * The memberships, by the id in the memory. A buffer that arrives by message is a new object
+   * every time.
+   */
   readonly byId: MembershipsById;
-  /** Tells the locks that are made here from those of other registries of the thread. */
+  /** Part of the ids of locks made here. No other registry has the same. */
   readonly realm: readonly [number, number];
   /** How many locks were made here. */
   made: number;
@@ -58,9 +61,9 @@ function findRegistry(): Registry {
   return (place[NAME] ??= {byId: new Map(), realm: randomSeed(), made: 0});
 }
 
-/** What a membership leaves behind when the last lock object is gone. */
+/** What is left of a membership once the last lock object is gone. */
 interface Remains {
-  /** Not looked up again, because a test runner may have emptied `globalThis` by then. */
+  /** Kept rather than looked up, because a test runner may have emptied `globalThis` by then. */
   readonly byId: MembershipsById;
   readonly membership: WeakRef<Membership>;
   readonly cells: Cells;
@@ -70,7 +73,7 @@ interface Remains {
 
 const collected = new FinalizationRegistry<Remains>(({byId, membership, cells, slot, threadId}) => {
   const id = memoryId(cells);
-  // The thread may use the memory again by now, with another membership.
+  // By now the thread may have another membership in the same memory.
   if (byId.get(id) === membership) byId.delete(id);
   detach(cells, slot, threadId);
 });
@@ -91,9 +94,9 @@ export function createKeysBuffer(maxKeys: number): SharedArrayBuffer {
 }
 
 /**
- * This thread's line for the lock in `buffer`.
+ * Returns this thread's line for the lock in `buffer`.
  *
- * @throws `LockError`, `code: 'ERR_LOCK_FULL'`, if too many threads use the lock.
+ * @throws `LockError` (`ERR_LOCK_FULL`) if too many threads use the lock.
  */
 export function findOrCreateLine(buffer: SharedArrayBuffer): BlockingLine {
   return findOrCreateLines(buffer) as BlockingLine;
@@ -112,14 +115,14 @@ function findOrCreateLines(buffer: SharedArrayBuffer): Lines {
 }
 
 function join(cells: Cells, byId: MembershipsById): Membership<Lines> {
-  // First: another thread may probe this one as soon as it finds it in a slot.
+  // First, because another thread may probe this one as soon as it finds it in a slot.
   runtime.becomeProbeable();
   const threadId = runtime.threadId ?? numberThread(cells);
   const attachment = attach(cells, threadId, sharedNow(), (thread) => {
     void hasEnded(cells, thread, threadId, () => isInUseBy(cells, thread));
   });
   if (attachment === undefined) {
-    throw fullError(`Expected at most ${SLOTS} threads to use the lock.`);
+    throw fullError(`Too many threads: at most ${SLOTS} can use a lock at a time.`);
   }
   const membership = new Membership<Lines>(cells, attachment, (made) =>
     isForKeys(cells)

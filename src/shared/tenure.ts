@@ -1,25 +1,25 @@
 import {max, min} from './intrinsics.js';
 
 /**
- * How long a thread keeps the lock for its own line while other threads wait: longer for a long
- * line, whose callers wait for long in any case.
+ * How long a thread keeps the lock for its own line while other threads wait. A long line gets
+ * longer, because its callers wait for long in any case.
  */
 const TENURE_MILLISECONDS = {least: 1, perWaiter: 0.03, most: 3};
 
-/** The time for which a thread has had the lock while others waited. */
+/** Measures how long a thread has had the lock while others waited. */
 export class Tenure {
-  /** Since when others have waited; `undefined` if nobody is known to. */
+  /** Since when others have waited; `undefined` if nobody is known to wait. */
   #contestedSince: number | undefined;
 
-  /** Another thread has had the lock, or is to have it next. */
+  /** Ends the tenure: another thread has had the lock, or gets it next. */
   end(): void {
     this.#contestedSince = undefined;
   }
 
   /**
-   * Others wait. Extends the tenure by one more section unless it is over, with so many waiting in
-   * the thread's line. The clock is read each time, because what will be a slow section looks like
-   * the quick ones before it.
+   * Called while others wait. Extends the tenure by one more section unless the tenure is over.
+   * `waiting` is the length of the thread's own line. The clock is read each time, because nothing
+   * shows in advance that a section will be slow.
    *
    * @returns whether the thread may begin that section
    */

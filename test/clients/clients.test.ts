@@ -208,7 +208,7 @@ for (const name of CLIENT_NAMES) {
     },
   );
 
-  /** What "Coming from 2.1.0" of the README warns of. */
+  /** What "Check timeouts at start-up" in docs/migrating-from-2.md warns of. */
   for (const timeout of ['5000', NaN, null, -1]) {
     test.serial(`${name}: a transaction with a bad timeout, ${inspect(timeout)}`, async (t) => {
       const {database, pool} = connect(name, OURS, {

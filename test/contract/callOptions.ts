@@ -51,8 +51,8 @@ const BAD_OPTIONS: ReadonlyArray<
   [500, TypeError, 'Expected options to be an object, but got number.'],
   [[], TypeError, /^Expected options to be an object, but got Array\. Write /],
   [AbortSignal.timeout(0), TypeError, /, but got AbortSignal\. Write .+\{signal, /],
-  [{timeout: 50}, TypeError, /^Expected options as in .+\{signal, .+, but got "timeout"\.$/],
-  [{signal: undefined, name: 'mine'}, TypeError, /, but got "name"\.$/],
+  [{timeout: 50}, TypeError, /^Unknown option "timeout"\. Write .+\{signal, .+\.$/],
+  [{signal: undefined, name: 'mine'}, TypeError, /^Unknown option "name"\./],
   [
     {timeoutMilliseconds: '50'},
     TypeError,

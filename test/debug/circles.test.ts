@@ -142,7 +142,7 @@ test.serial('the text tells where the lock is held and where the nested call wai
   const [summary, held, ...rest] = reports[0]?.text.split('\n') ?? [];
   t.is(
     summary,
-    "The lock 'accounts' waits for itself: a call waits for it that its own holder waits for.",
+    "The lock 'accounts' waits for itself: its holder waits for a call that waits for this lock.",
   );
   const here = String.raw`\(\S+circles\.test\.ts:\d+:\d+\)$`;
   t.regex(held ?? '', new RegExp(String.raw`^  held for \d+ ms, since \S+, at report ${here}`));
@@ -357,7 +357,7 @@ for (const [title, work] of Object.entries(BY_HAND)) {
     void work();
     await until(() => reports.length > 0);
     t.like(reports, [{kind: 'waits-for-itself', certainty: 'likely'}]);
-    t.regex(reports[0]?.text ?? '', /^ {2}This is likely, not certain: /m);
+    t.regex(reports[0]?.text ?? '', /^ {2}This is likely but not certain: /m);
     await looksPass();
     t.is(reports.length, 1);
   });

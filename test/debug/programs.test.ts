@@ -145,7 +145,7 @@ for (const [watch, message] of [
   ],
   ['stacks=maybe', 'TypeError: Expected stacks to be a boolean, but got string.'],
   ['stacks', 'TypeError: Expected DATABASES_LOCK_WATCH to be name=value pairs, but got "stacks".'],
-  ['held=5', 'but got "held".'],
+  ['held=5', 'Unknown option "held".'],
 ] as const) {
   test(`a program does not begin with DATABASES_LOCK_WATCH="${watch}"`, async (t) => {
     const {stdout, stderr, exit} = await watched('holds.js', {watch});

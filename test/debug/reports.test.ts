@@ -511,7 +511,7 @@ const SLIPS: [
     {snapshotSignal: 'USR2'},
     {
       instanceOf: RangeError,
-      message: 'Expected snapshotSignal to be a signal, SIGUSR2 for example, but got USR2.',
+      message: 'Expected snapshotSignal to be a signal such as SIGUSR2, but got USR2.',
     },
   ],
   [
@@ -522,7 +522,7 @@ const SLIPS: [
     {held: 5000},
     {
       instanceOf: TypeError,
-      message: /heldMilliseconds, waitingMilliseconds, .*, but got "held"\.$/,
+      message: /^Unknown option "held"\. Write .*heldMilliseconds, waitingMilliseconds, /,
     },
   ],
   [5000, {instanceOf: TypeError, message: /^Expected options to be an object, but got number\./}],

@@ -156,7 +156,7 @@ test.serial(
 test.serial('without a watcher nothing is known, and that is an error', (t) => {
   const error = {
     instanceOf: Error,
-    message: 'Expected somebody to watch the locks. Call watchLocks() when the program begins.',
+    message: 'Nobody is watching the locks. Call watchLocks() when the program starts.',
   };
   t.throws(() => locksSnapshot(), error);
   watchLocks()();

@@ -390,7 +390,7 @@ for (const [way, call] of Object.entries(WAYS)) {
     for (const [bad, instanceOf, message] of [
       [null, TypeError, 'Expected options to be an object, but got null.'],
       ['options', TypeError, 'Expected options to be an object, but got string.'],
-      [{timeout: 50}, TypeError, new RegExp(`as in ${way}\\(keys, .+, but got "timeout"\\.$`)],
+      [{timeout: 50}, TypeError, new RegExp(`"timeout"\\. Write ${way}\\(keys, .+\\.$`)],
       [{timeoutMilliseconds: '50'}, TypeError, /^Expected timeoutMilliseconds to be a number/],
       [{timeoutMilliseconds: -1}, RangeError, /^Expected timeoutMilliseconds to be 0 or more/],
       [{timeoutMilliseconds: NaN}, RangeError, /^Expected timeoutMilliseconds to be 0 or more/],

@@ -86,15 +86,14 @@ const NOTHING_HELD =
   'Cannot release a lock that is not held. ' +
   'Call releaseLock exactly once for each acquireLock that resolved.';
 const RELEASED_UNDER_CALL =
-  'The lock was released before the function of withLock was done. ' +
-  'Do not call releaseLock for withLock, which releases by itself.';
+  'The lock was released before the function of withLock had finished. ' +
+  'Do not call releaseLock: withLock releases the lock itself.';
 const RELEASED_UNDER_GUARD =
-  'The lock of this guard was released before. ' +
-  'Do not call releaseLock for a guard: release the guard.';
+  "This guard's lock was already released. Do not call releaseLock: release the guard.";
 const POOLED = 'Cannot call Lock after returning the object to the pool.';
 const HELD_ELSEWHERE =
   'Cannot release a lock that is not held here: another lock object of this thread holds it. ' +
-  'Release it through that one.';
+  'Release it through that object.';
 
 const rejection = (promise: Promise<unknown>): Promise<LockErrorLike> =>
   promise.then(
@@ -314,7 +313,7 @@ for (const [maker, make] of Object.entries(MAKERS)) {
     }
     t.throws(() => make({nam: 'accounts'}), {
       instanceOf: TypeError,
-      message: /^Expected options as in createLock.*\bname\b.*, but got "nam"\./,
+      message: /^Unknown option "nam"\. Write createLock.*\bname\b/,
     });
     for (const options of [null, 'accounts', 5]) {
       t.throws(() => make(options as unknown as object), {

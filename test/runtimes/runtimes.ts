@@ -141,7 +141,7 @@ export function runtimeTests(test: TestFn, project: () => string): void {
       try { createLock() } catch ({code, message}) { console.log(code, message) }
     `;
     const {stdout} = await execute(binary, ['--input-type=module', '-e', script], {cwd: project()});
-    t.regex(stdout, /^ERR_LOCK_UNSUPPORTED .* Node\.js has from 20\.19 and 22\.5 on\. .* 18\./);
+    t.regex(stdout, /^ERR_LOCK_UNSUPPORTED .* Node\.js has since 20\.19 and 22\.5\. .* 18\./);
   });
 }
 

@@ -113,7 +113,7 @@ test('bad options are told of at once', (t) => {
   }
   const {buffer} = createLocksByKey({maxKeys: 10});
   t.notThrows(() => createLocksByKey({buffer, maxKeys: 10}));
-  const differs = {instanceOf: RangeError, message: /that of the buffer, 10/};
+  const differs = {instanceOf: RangeError, message: /maxKeys to be 10, as in the buffer/};
   t.throws(() => createLocksByKey({buffer, maxKeys: 11}), differs);
   const single = {instanceOf: TypeError, message: /Use createLocksByKey\./};
   t.throws(() => createLock(undefined, {buffer}), single);

@@ -476,7 +476,7 @@ test('one thread too many gets a clear error, and the lock still works', async (
   const [thread] = actors(t, 1);
   await t.throwsAsync(thread?.tell({do: 'attach', buffer: lock.buffer}) ?? Promise.resolve(), {
     code: 'ERR_LOCK_FULL',
-    message: 'Expected at most 128 threads to use the lock.',
+    message: 'Too many threads: at most 128 can use a lock at a time.',
   });
   t.is(await lock.withLock(() => 'works'), 'works');
 });

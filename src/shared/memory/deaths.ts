@@ -1,20 +1,21 @@
 /**
- * Which threads ended as the owner of a lock, while no caller has been told of it: a bit for each
- * slot, so that a death is still told if its heir ends, too.
+ * The deaths of which no caller has been told yet: which threads ended as the owner of a lock.
+ * There is a bit for each slot, so that a death is still told if the heir ends, too.
  *
  *     | changes of the cell, modulo 64: 6 bits | slots: 26 bits |
  *
  * What must hold:
  *
- * - A dead owner's bit is set before the word is exchanged, and never after. Whoever sets it reads
- *   the cell first and the word then, and exchanges the cell only if it has not changed since. The
- *   word was the dead owner's in between. It can have been exchanged since only after somebody else
- *   had set the bit, which is a change of the cell, as is the owner's that clears it. So whoever
- *   comes late fails, however slow it was, and nobody is told twice. (That is why changes are
- *   counted: the cell would look the same again after the bit was set and cleared.)
- * - Only the owner clears a bit, after its caller was told.
- * - The slot of a dead thread is its own until no word names it and no bit of it is set. Whoever
- *   wants it looks at the word first: what was the thread's left a bit before it changed.
+ * - A dead owner's bit is set before the word is exchanged, and never after. Whoever sets the bit
+ *   first reads the cell, then the word, and then exchanges the cell, which fails if the cell has
+ *   changed since. When it read the word, the word was still the dead owner's. For somebody else to
+ *   have exchanged the word since, somebody must have set the bit first, and that changes the cell.
+ *   So whoever comes late fails, however slow it was, and nobody is told twice. (Changes are
+ *   counted because the cell would look the same again after the bit was set and cleared.)
+ * - Only the owner clears a bit, after its caller has been told.
+ * - A dead thread keeps its slot until no word names the slot and no bit of it is set. Whoever
+ *   wants the slot looks at the word first and the bits second, because a bit is set before the
+ *   word changes.
  */
 import {Atomics} from '../intrinsics.js';
 import {DEATHS, type Entry, type Slot} from './layout.js';
@@ -29,9 +30,9 @@ const deathsCell = (entry: Entry, slot: Slot) =>
 const bitOf = (slot: Slot) => 1 << (slot % SLOTS_OF_A_CELL);
 
 /**
- * Writes down that `owner`, which has the lock by `word`, has ended.
+ * Records that `owner`, which has the lock by `word`, has ended.
  *
- * @returns `false` if that is no longer its word, or its slot
+ * @returns `false` if the word or the slot is no longer the owner's
  */
 export function markDeath(entry: Entry, word: Word, owner: SlotThread): boolean {
   const {cells} = entry;
@@ -51,7 +52,10 @@ export function isUntold(entry: Entry, slot: Slot): boolean {
   return (Atomics.load(entry.cells, deathsCell(entry, slot)) & bitOf(slot)) !== 0;
 }
 
-/** Somebody has been told. To be called by the owner: only a dead owner's word lets others write. */
+/**
+ * Records that somebody has been told. Only the owner may call it: others write here only while the
+ * word is a dead owner's.
+ */
 export function clearDeath(entry: Entry, slot: Slot): void {
   const cell = deathsCell(entry, slot);
   const deaths = Atomics.load(entry.cells, cell);

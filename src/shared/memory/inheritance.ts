@@ -1,7 +1,8 @@
 /**
- * How the lock of a thread that ended is inherited, and how its death is told.
+ * How a lock is inherited from a thread that ended, and how the heir is told.
  *
- * The death is written down before the word changes, and until an owner has told its caller.
+ * The death is recorded before the word changes. The record stays until an owner has told its
+ * caller.
  */
 import {clearDeath, isUntold, markDeath} from './deaths.js';
 import {SLOTS, type Entry, type Slot} from './layout.js';
@@ -18,16 +19,16 @@ import {
 } from './word.js';
 
 /**
- * Makes `slot` the owner instead of `owner`, which has the lock by `word` and has ended. Of several
- * threads that try, one succeeds.
+ * Makes `slot` the owner in place of `owner`, which has the lock by `word` and has ended. If
+ * several threads try, one succeeds.
  *
- * @returns the word then; `undefined` if another was quicker
+ * @returns the new word, or `undefined` if another thread was quicker
  */
 export function inherit(entry: Entry, word: Word, owner: SlotThread, slot: Slot): Word | undefined {
   return replaceOwner(entry, word, owner, (now) => inherited(now, slot));
 }
 
-/** The same on behalf of nobody: frees the lock, and wakes the next that waits. */
+/** The same without an heir: frees the lock, and wakes the next thread that waits. */
 export function freeLeftBehind(entry: Entry, word: Word, owner: SlotThread): Word | undefined {
   const left = replaceOwner(entry, word, owner, leftBehind);
   if (left !== undefined) wakeNext(entry, owner.slot);
@@ -45,17 +46,23 @@ function replaceOwner(
     const now = readWord(entry);
     if (!isSameTurn(word, now)) return undefined;
     const replacement = next(now);
-    // Fails, in the same turn, if a line begins to wait just now.
+    // Fails within the same turn if a line begins to wait at this moment.
     if (exchangeWord(entry, now, replacement)) return replacement;
   }
 }
 
-/** Nobody is told: the lock is no longer that of a key, or was not yet. To be called by the owner. */
+/**
+ * Clears all deaths without telling anybody, because the lock is not, or is no longer, that of a
+ * key. Only the owner may call it.
+ */
 export function forgetDeaths(entry: Entry): void {
   tellDeaths(entry, () => undefined);
 }
 
-/** The owner tells its caller of each thread that died holding. It stays the owner meanwhile. */
+/**
+ * Lets the owner tell its caller of each thread that ended while it held the lock. It stays the
+ * owner meanwhile.
+ */
 export function tellDeaths(entry: Entry, tell: (threadId: number) => void): void {
   for (let slot = 0 as Slot; slot < SLOTS; slot++) {
     if (!isUntold(entry, slot)) continue;

@@ -1,33 +1,33 @@
 /**
- * How a key finds its entry, and an entry its key: the index.
+ * The index, which leads from a key to its entry.
  *
- * The hash of a key names a bucket of cells, and all cells of the bucket are looked at, so that
- * nothing ever has to be moved. A cell is 0, or names an entry:
+ * The hash of a key names a bucket of cells. A search looks at all cells of the bucket, so nothing
+ * ever has to be moved. A cell is 0, or it names an entry:
  *
  *     | MEMBER | fingerprint of the hash: 13 bits | number of the entry, from 1: 18 bits |
  *
- * - tentative: a thread that owns the entry wants to put it there for the key that it has written
- *   into it, unless another thread puts one there for the same key.
- * - MEMBER: the entry has the lock of its key.
+ * - tentative: the thread that owns the entry has written a key into it, and wants to insert it
+ *   here. It makes way if another thread inserts an entry for the same key.
+ * - MEMBER: the entry is the lock of its key.
  *
  * An entry that nobody needs keeps its key until another key needs an entry. Then a thread takes
- * its word, as whoever wants its lock would, takes it out of the index, and only then looks whether
- * anybody waits for it. If nobody does, the thread writes the other key into it, counts its
- * generation on, and puts it back into the index.
+ * the entry's word, just as if it wanted the lock. It takes the entry out of the index, and only
+ * then checks whether anybody waits for the lock. If nobody does, the thread writes the other key
+ * into the entry, raises the entry's generation, and puts the entry back into the index.
  *
  * What must hold:
  *
- * - Only the owner of an entry writes its key and its generation, makes a cell that names it, and
- *   empties that if it is a MEMBER. So a thread that owns an entry, or has shown that it waits for
- *   it, and then finds cell and generation as they were when it had that key, has the right one, for
- *   as long as it owns it or waits.
- * - Anybody may empty a tentative cell: the thread that wanted it begins again.
- * - A key has one MEMBER at most. Whoever wants to insert one makes the cell first, and then looks at
- *   all others: so of two threads that insert the same key at least one sees the other. One of them
- *   makes way, or has its cell emptied, and cannot make it a MEMBER then. (Purcell and Harris,
- *   "Non-blocking Hashtables with Open Addressing", DISC 2005.)
- * - A cell names an entry only in the bucket of the key that the entry has. So an entry whose owner
- *   ended at any of these steps can be put right.
+ * - Only the owner of an entry writes the entry's key and generation, fills a cell that names the
+ *   entry, and empties such a cell if it is a MEMBER. So suppose that a thread owns an entry, or
+ *   has shown that it waits for it. If it then finds cell and generation as they were when the
+ *   entry had the thread's key, it has the right entry for as long as it owns it or waits for it.
+ * - Anybody may empty a tentative cell. The thread that filled it then starts again.
+ * - A key has one MEMBER at most. To insert one, a thread first fills a cell and then looks at all
+ *   the others. So if two threads insert the same key, at least one of them sees the other. One of
+ *   them makes way, or finds its cell emptied, and cannot turn it into a MEMBER any more. (Purcell
+ *   and Harris, "Non-blocking Hashtables with Open Addressing", DISC 2005.)
+ * - A cell that names an entry is always in the bucket of the entry's key. So an entry can be
+ *   repaired, at whichever of these steps its owner ended.
  */
 import {Atomics} from '../intrinsics.js';
 import {forgetDeaths, inherit} from './inheritance.js';
@@ -63,25 +63,26 @@ const NUMBER_BITS = 18;
 const NUMBER_MASK = (1 << NUMBER_BITS) - 1;
 const FINGERPRINT_MASK = ~MEMBER & ~NUMBER_MASK;
 
-/** After so many attempts a thread no longer makes way for one that has not got on. */
+/** After this many attempts, a thread no longer makes way for another that makes no progress. */
 const COURTESIES = 20;
 
 /**
- * How often a thread looks for an entry before it says that there is none: another may just be
- * inserting the same key, with the last one. Not often, because it looks at all of them.
+ * How often a thread looks for an entry before it reports that there is none. (Another thread may
+ * just be inserting the same key, with the last entry.) The number is low because each look goes
+ * through all entries.
  */
 const LOOKS_FOR_AN_ENTRY = 2;
 
-/** The entry that has the lock of a key, or had it. */
+/** An entry that is, or was, the lock of a key. */
 export interface Place extends Entry {
-  /** Of the entry with that key. */
+  /** The generation of the entry while it had that key. */
   readonly generation: number;
-  /** The cell of the index that names the entry, and what it says. */
+  /** The cell of the index that names the entry, and the cell's value. */
   readonly cell: number;
   readonly member: number;
 }
 
-/** Of an entry that the caller owns, or waits for: whether it still has that key. */
+/** For an entry that the caller owns or waits for: whether it still has the same key. */
 export function isInPlace({cells, word, generation, cell, member}: Place): boolean {
   return (
     Atomics.load(cells, cell) === member && Atomics.load(cells, word + GENERATION) === generation
@@ -102,7 +103,7 @@ export function findPlace(cells: Cells, hash: KeyHash): Place | undefined {
   return undefined;
 }
 
-/** Of an entry that the caller owns: whether it has the lock of any key. */
+/** For an entry that the caller owns: whether it is the lock of any key. */
 export function hasAnyKey(entry: Entry): boolean {
   const {cells} = entry;
   const bucket = bucketOf(cells, bucketHash(readKey(entry)));
@@ -114,9 +115,9 @@ export function hasAnyKey(entry: Entry): boolean {
 }
 
 /**
- * Finds the place of a key, or makes one, whose lock `slot` owns then.
+ * Finds the place of a key, or makes one. If it makes one, `slot` owns the lock there.
  *
- * @returns `undefined` if there is none, and no entry for it
+ * @returns `undefined` if the key has no place and no entry is left
  */
 export function findOrMakePlace(cells: Cells, hash: KeyHash, slot: Slot): Place | undefined {
   let idle: Entry | undefined;
@@ -133,7 +134,7 @@ export function findOrMakePlace(cells: Cells, hash: KeyHash, slot: Slot): Place 
         return undefined;
       }
       writeKey(idle, hash);
-      // Before any cell names it.
+      // Before any cell names the entry.
       countGeneration(idle);
     }
     const outcome = insert(idle, hash, slot, attempt < COURTESIES);
@@ -166,7 +167,7 @@ function countGeneration({cells, word}: Entry): void {
 
 // Inserting
 
-/** @param entry which the caller owns, and which has the key */
+/** @param entry an entry that the caller owns and into which it has written the key */
 function insert(
   entry: Entry,
   hash: KeyHash,
@@ -183,7 +184,7 @@ function insert(
     const seen = Atomics.load(cells, cell);
     if ((seen & FINGERPRINT_MASK) !== markOf(hash) || seen === 0) continue;
     if (!hasKey(entryIn(cells, seen), hash)) continue;
-    // The lower one goes on. Whoever sees the other first sees to it.
+    // The lower of the two cells wins. Whichever thread sees the other first enforces that.
     const makesWay = isMember(seen) || (cell < own && isCourteous);
     if (makesWay || !exchange(cells, cell, seen, 0)) {
       exchange(cells, own, tentative, 0);
@@ -201,7 +202,7 @@ function claimCell(cells: Cells, bucket: number, tentative: number): number | un
   return undefined;
 }
 
-/** Empties a cell of a bucket that has none that is empty. @returns whether there may be one now */
+/** Empties a cell of a bucket that is full. @returns whether there may be an empty cell now */
 function makeRoom(cells: Cells, bucket: number, slot: Slot): boolean {
   for (let cell = bucket; cell < bucket + BUCKET_CELLS; cell++) {
     const seen = Atomics.load(cells, cell);
@@ -221,7 +222,7 @@ function makeRoom(cells: Cells, bucket: number, slot: Slot): boolean {
 
 // Entries that nobody needs
 
-// (Each of these makes `slot` the owner of an entry, and takes it from its key.)
+// (Each of these functions makes `slot` the owner of an entry, and takes the entry from its key.)
 
 function ownIdle(cells: Cells, slot: Slot): Entry | undefined {
   return ownNew(cells, slot) ?? ownUsed(cells, slot);
@@ -248,7 +249,10 @@ function ownUsed(cells: Cells, slot: Slot): Entry | undefined {
   return ownFirst(cells, (_, entry) => ownIfLeft(entryAt(cells, entry), slot));
 }
 
-/** The first that `own` gets, of all entries that were ever used: from where the last was found. */
+/**
+ * Tries all entries that were ever used, from where the last one was found. @returns the first that
+ * `own` gets
+ */
 function ownFirst(
   cells: Cells,
   own: (word: Word, entry: number) => Entry | undefined,
@@ -258,7 +262,8 @@ function ownFirst(
   const {word} = entryAt(cells, 0);
   for (let n = 0; n < used; n++) {
     const number = (begin + n) % used;
-    // No object for each of them: there may be a hundred thousand, all of them held.
+    // It makes no object for each entry: there may be a hundred thousand, and all of them may be
+    // held.
     const found = own(Atomics.load(cells, word + number * ENTRY_CELLS) as Word, number);
     if (found === undefined) continue;
     Atomics.store(cells, NEXT_IDLE, number + 1);
@@ -275,8 +280,9 @@ function ownIfIdle(entry: Entry, slot: Slot): Entry | undefined {
 }
 
 /**
- * The same for what is left of dead threads, or waits for somebody who does not come. To be used
- * only where there is no other: whoever would have inherited a lock will not be told.
+ * The same for an entry that a dead thread left behind, or that waits for somebody who does not
+ * come. Use it only if there is no other entry: the caller that would have inherited the lock will
+ * not be told.
  */
 function ownIfLeft(entry: Entry, slot: Slot): Entry | undefined {
   const word = readWord(entry);
@@ -290,7 +296,9 @@ function ownIfLeft(entry: Entry, slot: Slot): Entry | undefined {
   return owner.hasDied ? takeFromKey(entry, inherit(entry, word, owner, slot)) : undefined;
 }
 
-/** @param owned the word by which the caller owns the entry; `undefined` if it does not */
+/**
+ * @param owned the word by which the caller owns the entry, or `undefined` if it does not own it
+ */
 function takeFromKey(entry: Entry, owned: Word | undefined): Entry | undefined {
   if (owned === undefined) return undefined;
   const {cells} = entry;
@@ -304,7 +312,7 @@ function takeFromKey(entry: Entry, owned: Word | undefined): Entry | undefined {
     leave(entry);
     return undefined;
   }
-  // Nobody can come to it before the cell names it again.
+  // Nobody can get to the entry before a cell names it again.
   clearDeadWaiting(entry);
   return entry;
 }

@@ -1,17 +1,18 @@
 /**
- * What a key is in a memory: its hash, by HalfSipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast
- * short-input PRF", 2012) with the seed of the memory. So nobody who chooses keys can choose ones
- * that collide. All of the 128 bits in which that ends are kept, as what tells one key from another.
+ * What a memory keeps of a key: its hash, by HalfSipHash-2-4 (Aumasson and Bernstein, "SipHash: a
+ * fast short-input PRF", 2012). The hash depends on a random seed in the memory, so nobody can
+ * choose keys that collide. All 128 bits of the final state are kept, and they alone tell one key
+ * from another.
  */
 import {Atomics, charCodeAt} from '../intrinsics.js';
 import {KEY, SEED, type Cells, type Entry} from './layout.js';
 
-/** What means the same in every thread. */
+/** The types of keys, whose values mean the same in every thread. */
 export type Key = string | number | bigint;
 
 export type KeyHash = readonly [number, number, number, number];
 
-/** What a key's text or number begins with, so that `1`, `'1'` and `1n` are three keys. */
+/** Hashed before the key's text or number, so that `1`, `'1'` and `1n` are three different keys. */
 const STRING = 1;
 const NUMBER = 2;
 const BIGINT = 3;
@@ -22,7 +23,7 @@ const halves = new Int32Array(number.buffer);
 export function hashKey(cells: Cells, key: Key): KeyHash {
   const state = begin(cells[SEED] as number, cells[SEED + 1] as number);
   if (typeof key === 'number') {
-    // As in a `Map`, -0 is 0, and NaN is NaN.
+    // As in a `Map`, -0 is the same as 0, and NaN the same as NaN.
     number[0] = key === 0 ? 0 : key;
     absorb(state, NUMBER);
     absorb(state, halves[0] as number);
@@ -33,7 +34,7 @@ export function hashKey(cells: Cells, key: Key): KeyHash {
   const text = `${key}`;
   const {length} = text;
   absorb(state, length);
-  // Two UTF-16 units at a time. (After the last comes NaN, which is 0 here.)
+  // Two UTF-16 units at a time. (`charCodeAt` past the end is NaN, which counts as 0 here.)
   for (let i = 0; i < length; i += 2) {
     absorb(state, charCodeAt(text, i) | (charCodeAt(text, i + 1) << 16));
   }
@@ -86,17 +87,17 @@ function round(state: State): void {
 
 const rotate = (word: number, bits: number) => (word << bits) | (word >>> (32 - bits));
 
-/** An order of all keys that is the same in every thread. */
+/** Compares keys in an order that is the same in every thread. */
 export function compareKeys(a: Key, b: Key): number {
   const [typeA, typeB] = [typeof a, typeof b];
   if (typeA !== typeB) return typeA < typeB ? -1 : 1;
   if (a < b) return -1;
   if (a > b) return 1;
-  // Equal, or one of them is NaN, which is the last of the numbers.
+  // They are equal, or one of them is NaN, which comes after all other numbers.
   return Number(a !== a) - Number(b !== b);
 }
 
-/** By what the bucket for a hash is found, and what its cells have of it. */
+/** The part of a hash that finds its bucket, and the part that is in the bucket's cells. */
 export const bucketHash = (hash: KeyHash) => hash[0];
 export const fingerprint = (hash: KeyHash) => hash[1];
 
@@ -105,7 +106,7 @@ export function readKey({cells, word}: Entry): KeyHash {
   return [at(0), at(1), at(2), at(3)];
 }
 
-/** To be called by the owner of an entry that no cell of the index names. */
+/** Only the owner of an entry may call it, while no cell of the index names the entry. */
 export function writeKey({cells, word}: Entry, hash: KeyHash): void {
   for (let n = 0; n < 4; n++) Atomics.store(cells, word + KEY + n, hash[n] as number);
 }

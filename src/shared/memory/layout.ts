@@ -1,7 +1,8 @@
 /**
- * Where things are in a memory: cells of 32 bits, first a header, then a slot for each thread that
- * uses the memory, then an entry for each lock in it, then, for locks by key, the index that finds
- * the entry of a key. Every change of the layout, or of what a cell means, needs a new `VERSION`.
+ * The layout of a memory. It consists of cells of 32 bits: first a header, then a slot for each
+ * thread that uses the memory, then an entry for each lock. A memory for locks by key ends with the
+ * index, which finds the entry of a key. Every change of the layout, or of the meaning of a cell,
+ * needs a new `VERSION`.
  */
 
 import {Atomics} from '../intrinsics.js';
@@ -12,18 +13,18 @@ const VERSION = 5;
 /** How many threads can use one memory at a time. */
 export const SLOTS = 128;
 
-/** An entry is one cache line, so that no lock slows another down. */
+/** An entry is one cache line long, so that no lock slows down another. */
 export const ENTRY_CELLS = 16;
 
 /** How many cells have a bit for each slot. */
 export const WAITING_CELLS = (SLOTS + 31) >> 5;
 
 // The header.
-const MAGIC_CELL = 0; // marks the buffer of a lock; the same in every version
+const MAGIC_CELL = 0; // marks the buffer as that of a lock; the same in every version
 const VERSION_CELL = 1;
-const ID = 2; // three cells, unique in the process: two of a realm, a serial number
+const ID = 2; // three cells, unique in the process: two are random, one is a serial number
 const ENTRIES = 5; // how many there are
-export const POLLS = 6; // how often contending threads have polled a word
+export const POLLS = 6; // how often contending threads have polled
 export const NEXT_RECLAIM = 7; // where the next search for the slot of a dead thread begins
 const BUCKETS = 8; // how many the index has, a power of 2; 0 where the memory is for one lock
 export const USED = 9; // how many entries have ever been used, from the first
@@ -33,18 +34,18 @@ export const THREADS = 13; // how many threads were numbered here: see threads.t
 const HEADER_CELLS = 16;
 
 // A slot. A thread that waits parks on one cell of it, for whichever locks.
-export const THREAD = 0; // whose it is: see threads.ts
-export const CALLS = 1; // which of its waits were called: see calls.ts
-export const PROBED_AT = 2; // when a thread last began to probe its thread's liveness
+export const THREAD = 0; // the thread that it belongs to: see threads.ts
+export const CALLS = 1; // for which locks its thread was called: see calls.ts
+export const PROBED_AT = 2; // when anybody last began to probe whether its thread lives
 export const SPENT_AT = 3; // when a token that was due was last spent, or the runtime asked instead
-export const TOKENS = 4; // by which others find out whether its thread lives: see tokens.ts
-export const SPARE_TOKEN = 5; // the same, in case the prober ends in the middle of that
-export const LAST_TOKEN = 6; // the same, to be spent last
+export const TOKENS = 4; // tokens, by which others find out whether its thread lives: see tokens.ts
+export const SPARE_TOKEN = 5; // one more, in case a prober ends in the middle of a probe
+export const LAST_TOKEN = 6; // one more, to be spent last
 const SLOT_CELLS = 7;
 
 // An entry.
 const WORD = 0; // see word.ts
-export const WAITING = 1; // which slots wait: see waiters.ts
+export const WAITING = 1; // which slots wait for the lock: see waiters.ts
 export const DEATHS = WAITING + WAITING_CELLS; // five cells: see deaths.ts
 export const KEY = DEATHS + 5; // four cells, the hash of the key whose lock it is: see keys.ts
 export const GENERATION = KEY + 4; // how often the entry was taken from a key
@@ -54,10 +55,10 @@ const FIRST_ENTRY = (HEADER_CELLS + SLOTS * SLOT_CELLS + ENTRY_CELLS - 1) & -ENT
 /** A bucket of the index is one cache line, too. */
 export const BUCKET_CELLS = 16;
 
-/** On average, a bucket has two keys at most. Then there is room for any so many keys. */
+/** How many keys a bucket has on average, at most. With two, there is always room for all keys. */
 const KEYS_OF_A_BUCKET = 2;
 
-/** As many as a cell of the index has numbers for. */
+/** A cell of the index has room for the numbers of this many entries. */
 export const MOST_KEYS = 1 << 17;
 
 export type Cells = Int32Array;
@@ -87,7 +88,7 @@ export function countEntries(cells: Cells): number {
   return cells[ENTRIES] as number;
 }
 
-/** Whether one of the entries that were ever used is as `test` says. */
+/** Whether `test` returns `true` for one of the entries that were ever used. */
 export function someEntry(cells: Cells, test: (entry: Entry) => boolean): boolean {
   const used = Atomics.load(cells, USED);
   for (let n = 0; n < used; n++) if (test(entryAt(cells, n))) return true;
@@ -109,17 +110,17 @@ export function bucketOf(cells: Cells, hash: number): number {
 const bytesWith = (entries: number, buckets: number) =>
   (FIRST_ENTRY + entries * ENTRY_CELLS + buckets * BUCKET_CELLS) * Int32Array.BYTES_PER_ELEMENT;
 
-/** No two memories may have the same. */
+/** Identifies a memory. No two memories may have the same. */
 export type MemoryId = readonly [number, number, number];
 
-/** A memory for one lock, which is free. */
+/** Creates a memory for one lock, which is free. */
 export function createLockMemory(id: MemoryId): SharedArrayBuffer {
   const cells = createMemory(id, 1, 0);
   cells[USED] = 1;
   return cells.buffer as SharedArrayBuffer;
 }
 
-/** A memory for the locks of so many keys. */
+/** Creates a memory for the locks of `maxKeys` keys. */
 export function createKeysMemory(
   id: MemoryId,
   maxKeys: number,
@@ -142,7 +143,7 @@ function createMemory(id: MemoryId, entries: number, buckets: number): Cells {
   return cells;
 }
 
-/** Whether `buffer` is a lock's, of whichever version. */
+/** Whether `buffer` is the buffer of a lock, of any version. */
 export function isLockBuffer(buffer: SharedArrayBuffer): boolean {
   if (buffer.byteLength < HEADER_CELLS * Int32Array.BYTES_PER_ELEMENT) return false;
   return new Int32Array(buffer, 0, HEADER_CELLS)[MAGIC_CELL] === MAGIC;
@@ -156,7 +157,7 @@ export function isOfThisVersion(buffer: SharedArrayBuffer): boolean {
   );
 }
 
-/** Whether a memory of this version is for locks by key, or else for one lock. */
+/** Whether a memory of this version is for locks by key, and not for one lock. */
 export const isForKeys = (cells: Cells) => cells[BUCKETS] !== 0;
 
 export function memoryId(cells: Cells): string {

@@ -38,13 +38,16 @@ import {clearWaiting, decline} from './waiters.js';
 import {isOwnedBy, readWord} from './word.js';
 
 /**
- * How often the runtime is asked about a thread whose slot is wanted, when only the last of the
- * thread's tokens is left. Not often, because each question to a blocked thread stays in its memory
- * until it goes on.
+ * How often, at most, the runtime is asked about a thread that has only its last token left and
+ * whose slot is wanted. It is not often, because each question to a blocked thread stays in that
+ * thread's memory until it goes on.
  */
 const ASK_RUNTIME_MILLISECONDS = {whenNoSlotIsLeft: 1_000, otherwise: 600_000};
 
-/** What a thread gets: its slot, the cell of a token that is armed, and what resolves when that was spent. */
+/**
+ * What a thread gets: a slot, the cell of a token that is armed, and a promise that resolves when
+ * that token has been spent.
+ */
 export interface Attachment {
   readonly slot: Slot;
   /** The number by which the memory knows the thread. */
@@ -53,7 +56,7 @@ export interface Attachment {
   readonly spent: Promise<unknown>;
 }
 
-/** Is given each thread that may have ended without a token to tell. */
+/** Called with a thread that may have ended and whose tokens cannot tell. */
 type Suspect = (thread: SlotThread) => void;
 
 /**
@@ -87,9 +90,12 @@ export function attach(
   return attachment;
 }
 
-/** No lock object of the memory is left in the thread of `slot`, and no caller. It lives on. */
+/**
+ * Gives back `slot`. Its thread lives on, but has no lock object of this memory any more, and no
+ * caller.
+ */
 export function detach(cells: Cells, slot: Slot, threadId: number): void {
-  // A lock whose holder can no longer be reached is held for as long as the thread lives.
+  // If the holder was collected, its lock stays held for as long as the thread lives.
   if (isNamed(cells, slot)) return;
   Atomics.store(cells, slotCell(slot, THREAD), slotState(threadId, PREPARING));
   clean(cells, slot, threadId);
@@ -111,7 +117,9 @@ function findSlot<T>(
   return undefined;
 }
 
-/** Makes the slot of `thread`, which is free, dead, or PREPARING, the calling thread's own. */
+/**
+ * Takes a slot for the calling thread. The slot is free, or that of a dead thread, or PREPARING.
+ */
 function prepare(
   cells: Cells,
   slot: Slot,
@@ -121,7 +129,7 @@ function prepare(
   const preparing = slotState(threadId, PREPARING);
   if (!exchangeThread(cells, slot, thread, preparing)) return undefined;
   if (thread !== FREE_SLOT) clean(cells, slot, threadId);
-  // A slot without a token would be lost with its thread.
+  // Without an armed token, the slot would be lost when its thread ends.
   for (const field of TOKEN_CELLS) {
     const spent = armFirst(cells, slot, field, threadId);
     if (spent === undefined) continue;
@@ -131,7 +139,7 @@ function prepare(
   return undefined;
 }
 
-/** Makes a dead thread's slot the calling thread's own. */
+/** Takes the slot of a dead thread for the calling thread. */
 function reclaim(
   cells: Cells,
   slot: Slot,
@@ -139,7 +147,7 @@ function reclaim(
   now: number,
   suspect: Suspect,
 ): Attachment | undefined {
-  // Whoever wants one of its locks needs its tokens.
+  // Its tokens are needed by whoever wants one of its locks.
   if (isNamed(cells, slot)) return undefined;
   if (threadState(readThread(cells, slot)) === IN_USE) {
     const isAlive = spendToken(cells, slot, threadId, now);
@@ -153,15 +161,17 @@ function reclaim(
   return prepare(cells, slot, thread, threadId);
 }
 
-/** Whether the thread of `slot` owns a lock, or nobody has been told that it died as the owner. */
+/**
+ * Whether the thread of `slot` owns a lock, or died as an owner of which nobody has been told yet.
+ */
 function isNamed(cells: Cells, slot: Slot): boolean {
-  // In this order: a death is written down before the word changes.
+  // In this order, because a death is recorded before the word changes.
   return someEntry(cells, (entry) => isOwnedBy(readWord(entry), slot) || isUntold(entry, slot));
 }
 
 /**
- * Has the runtime asked about the thread of `slot` where only its last token is left, so often at
- * most.
+ * Has the runtime asked about the thread of `slot`, if only its last token is left and the last
+ * question was long enough ago.
  */
 function ask(
   cells: Cells,
@@ -176,7 +186,7 @@ function ask(
   suspect({slot, threadId: threadIdIn(thread), hasDied: false});
 }
 
-/** Ends what is left of the waits of a slot that changes hands. */
+/** Ends the waits that are left behind a slot that changes hands. */
 function clean(cells: Cells, slot: Slot, threadId: number): void {
   eachEntry(cells, (entry) => clearWaiting(entry, slot));
   disarmTokens(cells, slot, threadId);

@@ -1,14 +1,15 @@
 /**
- * Whose a slot is, and what is known of that thread: its `THREAD` cell has the thread's id and one
- * of these states.
+ * Which thread has a slot, and what is known about it. The slot's `THREAD` cell has the thread's id
+ * and one of these states:
  *
- * - FREE_SLOT: no thread, nothing that it waits for, and no token that is armed.
- * - IN_USE: its thread lives as far as anybody knows. A token was armed before.
- * - DIED: a token said that the thread has ended. Words may still name it as the owner, and its
- *   death may be untold (deaths.ts). Where neither is so, the slot may be reclaimed.
- * - PREPARING: the thread is making the slot its own, or free. No word names it as the owner. So
- *   where no other slot is left, another thread may finish that work, which the first then notices
- *   by its own last step, and no slot is lost with a thread that ends meanwhile.
+ * - FREE_SLOT: the slot has no thread, waits for nothing, and has no armed token.
+ * - IN_USE: its thread lives, as far as anybody knows. A token was armed before this state was set.
+ * - DIED: a token has shown that the thread has ended. Words may still name the slot as the owner,
+ *   and its death may not have been told yet (deaths.ts). If neither is the case, the slot may be
+ *   reclaimed.
+ * - PREPARING: the thread is taking the slot or giving it back. No word names the slot as the
+ *   owner. If no other slot is left, another thread may finish that work, which makes the last step
+ *   of the first thread fail. So no slot is lost with a thread that ends in this state.
  */
 import {Atomics} from '../intrinsics.js';
 import {THREAD, THREADS, slotCell, type Cells, type Entry, type Slot} from './layout.js';
@@ -24,12 +25,12 @@ export const slotState = (threadId: number, state: number) => (threadId << STATE
 export const threadState = (thread: number) => thread & ((1 << STATE_BITS) - 1);
 export const threadIdIn = (thread: number) => thread >> STATE_BITS;
 
-/** What is written beside a number of a thread leaves so many bits for it. */
+/** How many numbers of threads there are: what is stored beside a number leaves 26 bits for it. */
 const MOST_THREADS = 2 ** 26;
 
 /**
- * A number for the calling thread, where the runtime gives it none that is its own: no other thread
- * has, had or will have it in this memory, unless there have been 67 million since.
+ * Numbers the calling thread, where the runtime does not. No other thread gets the same number in
+ * this memory, before 67 million others have got theirs.
  */
 export function numberThread(cells: Cells): number {
   return 1 + (Atomics.add(cells, THREADS, 1) & (MOST_THREADS - 1));
@@ -39,7 +40,7 @@ export function numberThread(cells: Cells): number {
 export interface SlotThread {
   readonly slot: Slot;
   readonly threadId: number;
-  /** Whether it was found dead already. */
+  /** Whether it has already been found dead. */
   readonly hasDied: boolean;
 }
 
@@ -51,30 +52,30 @@ export function exchangeThread(cells: Cells, slot: Slot, from: number, to: numbe
   return Atomics.compareExchange(cells, slotCell(slot, THREAD), from, to) === from;
 }
 
-/** The owner that `word`, which is HELD, names. */
+/** Reads which thread owns the lock by `word`, which is HELD. */
 export function readOwner({cells}: Entry, word: Word): SlotThread {
   const slot = namedSlot(word);
   const thread = readThread(cells, slot);
   return {slot, threadId: threadIdIn(thread), hasDied: threadState(thread) === DIED};
 }
 
-/** The thread that owns the lock now, if any does. */
+/** Reads which thread owns the lock now, if any does. */
 export function readOwnerThreadId(entry: Entry): number | undefined {
   for (;;) {
     const word = readWord(entry);
     if (!isHeld(word)) return undefined;
     const {threadId} = readOwner(entry, word);
-    // Otherwise the slot may be another thread's by now.
+    // If the turn has changed, the slot may be another thread's by now.
     if (isSameTurn(word, readWord(entry))) return threadId;
   }
 }
 
-/** Whether `slot` is in use by a thread, as far as anybody knows. */
+/** Whether a thread uses `slot`, and lives as far as anybody knows. */
 export function isInUse(cells: Cells, slot: Slot): boolean {
   return threadState(readThread(cells, slot)) === IN_USE;
 }
 
-/** Whether `slot` is in use by that thread, as far as anybody knows. */
+/** Whether that thread uses `slot`, and lives as far as anybody knows. */
 export function isInUseBy(
   cells: Cells,
   {slot, threadId}: Pick<SlotThread, 'slot' | 'threadId'>,
@@ -83,8 +84,8 @@ export function isInUseBy(
 }
 
 /**
- * A token said that the thread has ended. That is written down of this thread alone, because the
- * slot may have changed hands since, even back and forth.
+ * Records that a token has shown the thread to have ended. It records that for this thread only,
+ * because the slot may have changed hands since, even more than once.
  */
 export function markDied(cells: Cells, slot: Slot, threadId: number): void {
   exchangeThread(cells, slot, slotState(threadId, IN_USE), slotState(threadId, DIED));

@@ -1,10 +1,10 @@
-/** Times in the memory, in milliseconds of the clock that all threads share, modulo 2³². */
+/** Times in the memory. They are milliseconds on the clock that all threads share, modulo 2³². */
 import {Atomics, max} from '../intrinsics.js';
 import {PROBED_AT, slotCell, type Cells, type Slot} from './layout.js';
 
 /**
- * Makes the time in `cell` `now`, if it is at least `milliseconds` ago. Of several threads that
- * try, one succeeds.
+ * Sets the time in `cell` to `now`, if the time there is at least `milliseconds` ago. If several
+ * threads try, one succeeds.
  */
 export function claimTime(cells: Cells, cell: number, now: number, milliseconds: number): boolean {
   const last = Atomics.load(cells, cell);
@@ -13,7 +13,10 @@ export function claimTime(cells: Cells, cell: number, now: number, milliseconds:
   return Atomics.compareExchange(cells, cell, last, now | 0) === last;
 }
 
-/** Makes it this thread's turn to probe the thread of `slot` for all, so often at most. */
+/**
+ * Claims the turn to probe the thread of `slot` on behalf of all threads. Fails if the last probe
+ * was too short a time ago.
+ */
 export function claimProbe(
   cells: Cells,
   slot: Slot,
@@ -23,7 +26,7 @@ export function claimProbe(
   return claimTime(cells, slotCell(slot, PROBED_AT), now, intervalMilliseconds);
 }
 
-/** How long ago a thread last began to probe the thread of `slot`. */
+/** How long ago anybody last began to probe the thread of `slot`. */
 export function millisecondsSinceProbe(cells: Cells, slot: Slot, now: number): number {
   return max((now - Atomics.load(cells, slotCell(slot, PROBED_AT))) | 0, 0);
 }

@@ -1,23 +1,26 @@
 /**
- * Liveness tokens: by which other threads tell a thread that has ended from one that is busy.
+ * Liveness tokens, by which other threads can tell a thread that has ended from one that is busy.
  *
- * A token is a wait that its thread left on a cell of its slot. Only a notification ends that wait,
- * or the end of the thread, and a busy thread's wait is found, too. So a thread that left a token,
- * and behind whose cell there is no wait, has ended. A slot has a cell with several ordinary tokens,
- * one with a spare one, in case a prober ends while it is SPENDING, and one with a token that is
- * kept for when there is good reason to think that the thread has ended. States of a cell:
+ * A token is a wait that a thread has left on a cell of its slot. Only two things end that wait: a
+ * notification, and the end of the thread. A notification finds the wait of a busy thread, too. So
+ * if a thread has left a token and there is no wait behind the cell, the thread has ended. A slot
+ * has three cells with tokens: one with several ordinary tokens; one with a spare token, in case a
+ * prober ends while the first cell is SPENDING; and one with a last token, which is kept until
+ * there is good reason to think that the thread has ended. The states of a cell are:
  *
- * - SPENT: there may be waits or not. Says nothing about the thread.
- * - ARMED, a positive number of a thread's own and a level, a number of waits: they are there, if
- *   the thread still exists. Whoever exchanges it for their own SPENDING may end one of them.
- * - SPENDING, a negative number of a thread's own and a level: that thread probes, or frees the
- *   slot, and is about to end one wait more than that. If the slot changes hands meanwhile, its
- *   next thread does not use the cell before that is over. Otherwise that notification could end a
- *   wait of the wrong thread, which would then look dead.
+ * - SPENT: there may be waits or not, so the cell says nothing about the thread.
+ * - ARMED: a positive number, made of the thread's number and a level, which is a number of waits.
+ *   If the thread still exists, these waits are there. Whoever exchanges this for their own
+ *   SPENDING may end one of them.
+ * - SPENDING: a negative number, made of the number of the prober, or of the thread that frees the
+ *   slot, and a level. That thread is about to end one wait, and as many as the level says are
+ *   left. If the slot changes hands meanwhile, its next thread does not use the cell until that is
+ *   over. Otherwise the notification could end a wait of the wrong thread, which would then look
+ *   dead.
  *
- * What must hold: behind a cell that a thread has armed there are at least as many waits of it as
- * the cell says. It adds waits before it says so. A prober says that there is one less before it ends
- * a wait, and gives back no more than is left.
+ * What must hold: behind a cell that a living thread has armed, there are at least as many waits as
+ * the cell says. The thread adds waits before it raises the number. A prober lowers the number
+ * before it ends a wait, and gives back no more than are left.
  */
 import {Atomics} from '../intrinsics.js';
 import {
@@ -38,9 +41,9 @@ export type TokenCell = (typeof TOKEN_CELLS)[number];
 
 /**
  * How many ordinary tokens a thread has that uses a lock. The first is due at any time, the second
- * `SECOND_TOKEN_MILLISECONDS` later, each other after four times as long as the one before. So a
- * thread that cannot arm them again, because it computes or is blocked, has some left when it ends:
- * the ninth is due after 109 minutes of silence.
+ * `SECOND_TOKEN_MILLISECONDS` later, and each further one after four times as long as the one
+ * before. So a thread that cannot arm its tokens again, because it computes or is blocked, still
+ * has some left when it ends: the ninth is due after 109 minutes of silence.
  */
 export const ORDINARY_TOKENS = 9;
 const SECOND_TOKEN_MILLISECONDS = 300;
@@ -49,9 +52,9 @@ const LEVEL_BITS = 4;
 const LEVEL_MASK = (1 << LEVEL_BITS) - 1;
 
 /**
- * A level is how many tokens are left, of as many as a thread has that uses a lock. This one is of a
- * thread that does not yet: it has one, which is due at any time. (Each takes some microseconds to
- * arm.)
+ * A level says how many ordinary tokens are left. This one is the level of a thread that does not
+ * use a lock yet. It has one token, which is due at any time. (Arming a token takes some
+ * microseconds.)
  */
 export const FRESH = LEVEL_MASK;
 
@@ -64,17 +67,20 @@ export const armedBy = (threadId: number, level: number) => ((1 + threadId) << L
 const armerOf = (armed: number) => (armed >> LEVEL_BITS) - 1;
 const spendingBy = (threadId: number, left: number) => -(((1 + threadId) << LEVEL_BITS) | left);
 
-/** The level to which that thread has armed a cell: so many waits are there, if it still exists. */
+/**
+ * The level to which that thread has armed a cell. If the thread still exists, there are at least
+ * as many waits.
+ */
 function levelFor(threadId: number, seen: number): number {
   if (seen > SPENT && armerOf(seen) !== threadId) return 0;
   return (seen < SPENT ? -seen : seen) & LEVEL_MASK;
 }
 
 /**
- * Arms the first token of a cell of the calling thread's own slot.
+ * Arms the first token of a cell in the calling thread's own slot.
  *
- * @returns what resolves when the token was spent; `undefined` if a prober may still be about to
- *   end a wait there because of the slot's last thread
+ * @returns a promise that resolves when the token has been spent; `undefined` if a prober may still
+ *   be about to end a wait there, meant for the slot's previous thread
  */
 export function armFirst(
   cells: Cells,
@@ -92,10 +98,10 @@ export function armFirst(
 }
 
 /**
- * Arms as many tokens as are missing in a cell that the calling thread has armed before.
+ * Arms the tokens that are missing in a cell that the calling thread has armed before.
  *
- * @param level to which they are to be armed
- * @returns what resolves when they are spent, one for each
+ * @param level the level to reach
+ * @returns for each token, a promise that resolves when it has been spent
  */
 export function armMissing(
   cells: Cells,
@@ -114,7 +120,7 @@ export function armMissing(
       const wait = Atomics.waitAsync(cells, cell, seen);
       if (wait.async) waits[waits.length] = wait.value;
     } else {
-      // Also where a prober is still SPENDING: it leaves as many waits as it says.
+      // Even if a prober is still SPENDING, because it leaves as many waits as the cell says.
       const armed = armedBy(threadId, level);
       if (Atomics.compareExchange(cells, cell, seen, armed) === seen) return waits;
     }
@@ -123,11 +129,11 @@ export function armMissing(
 
 /**
  * Probes whether the thread of `slot` lives, if a token is due. A thread that lives arms the token
- * again, once it is not too busy for that.
+ * again as soon as it is not too busy.
  *
- * @param isThoughtDead whether there is good reason to think that the thread has ended: then every
- *   token is due
- * @returns `undefined` if no token is armed and due, which says nothing
+ * @param isThoughtDead whether there is good reason to think that the thread has ended. Then every
+ *   token is due.
+ * @returns whether the thread lives, or `undefined` if no token is armed and due
  */
 export function spendToken(
   cells: Cells,
@@ -161,15 +167,19 @@ function spend(cells: Cells, slot: Slot, field: TokenCell, proberId: number): bo
   const spending = spendingBy(proberId, left);
   if (Atomics.compareExchange(cells, cell, armed, spending) !== armed) return undefined;
   const isAlive = Atomics.notify(cells, cell, 1) > 0;
-  // At once: there are only so many tokens, and this prober may end, too.
+  // At once, because this prober may end, too, and there are only so many tokens.
   if (!isAlive) markDied(cells, slot, threadId);
-  // (Should the slot change hands just now, what is given back here counts as none of the next's.)
+  // (If the slot changes hands at this moment, tokens that are given back here do not count for its
+  // next thread.)
   const isLeft = isAlive && left > 0 && isInUseBy(cells, {slot, threadId});
   Atomics.compareExchange(cells, cell, spending, isLeft ? armedBy(threadId, left) : SPENT);
   return isAlive;
 }
 
-/** Whether only the token is left that nobody may spend without the word of the runtime. */
+/**
+ * Whether only the last token is left, which nobody may spend before the runtime says that the
+ * thread is gone.
+ */
 export function isLastTokenLeft(cells: Cells, slot: Slot): boolean {
   return (
     Atomics.load(cells, slotCell(slot, TOKENS)) <= SPENT &&
@@ -178,7 +188,10 @@ export function isLastTokenLeft(cells: Cells, slot: Slot): boolean {
   );
 }
 
-/** Ends the waits behind the tokens of a slot that changes hands, on behalf of this thread. */
+/**
+ * Ends the waits behind the tokens of a slot that changes hands. `threadId` is that of the calling
+ * thread.
+ */
 export function disarmTokens(cells: Cells, slot: Slot, threadId: number): void {
   for (const field of TOKEN_CELLS) {
     const cell = slotCell(slot, field);

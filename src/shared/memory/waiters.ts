@@ -1,13 +1,14 @@
 /**
  * Which threads wait for a lock, and which of them is next.
  *
- * `WAITING` has a bit for each slot. A thread sets its own while it waits. Whoever chooses it takes
- * the bit and calls the thread, which sets it again if it does not get the lock. The next in turn is
- * the next slot that waits, going around the circle of slots from the one that leaves the lock. Bits,
- * reservations and calls say which thread should try next; none of them makes an owner.
+ * `WAITING` has a bit for each slot. A thread sets its own bit while it waits. Whoever chooses the
+ * thread as the next clears the bit and calls the thread, which sets the bit again if it does not
+ * get the lock. The next is found by going around the circle of slots, from the slot that leaves
+ * the lock to the first that waits. Bits, reservations and calls say which thread should try next.
+ * None of them makes an owner.
  *
- * A thread sets its bit before it reads the word, and an owner that leaves changes the word before
- * it looks at the bits for the last time. So of two that meet, one at least sees the other.
+ * A thread sets its bit before it reads the word. An owner that leaves changes the word before it
+ * looks at the bits for the last time. So if the two meet, at least one of them sees the other.
  *
  * docs/shared-lock.md says why nobody is forgotten.
  */
@@ -36,7 +37,7 @@ const waitingCell = (entry: Entry, slot: Slot) => entry.word + WAITING + (slot >
 const bitOf = (slot: Slot) => 1 << slot;
 
 /**
- * Shows that `slot` waits, or takes the lock.
+ * Shows that `slot` waits, unless it can take the lock.
  *
  * @returns the word if `slot` is the owner
  */
@@ -44,7 +45,7 @@ export function announceOrTake(entry: Entry, slot: Slot): Word | undefined {
   announce(entry, slot);
   for (;;) {
     const word = readWord(entry);
-    // A step of this line that ran out of stack may have taken it before.
+    // An earlier step of this line may have taken the lock before it ran out of stack.
     if (isOwnedBy(word, slot)) return word;
     if (isFree(word) || isReservedFor(word, slot)) {
       const taken = take(entry, word, slot);
@@ -53,28 +54,28 @@ export function announceOrTake(entry: Entry, slot: Slot): Word | undefined {
   }
 }
 
-/** Shows that `slot` waits. The word must say so, too, before anybody vacates it. */
+/** Shows that `slot` waits. The word must get WAITERS, too, before its owner leaves it. */
 export function announce(entry: Entry, slot: Slot): void {
   Atomics.or(entry.cells, waitingCell(entry, slot), bitOf(slot));
 }
 
-/** `slot` waits no more. @returns whether it did, and was not chosen */
+/** Shows that `slot` no longer waits. @returns whether it was waiting and had not been chosen */
 export function clearWaiting(entry: Entry, slot: Slot): boolean {
   const bit = bitOf(slot);
   return (Atomics.and(entry.cells, waitingCell(entry, slot), ~bit) & bit) !== 0;
 }
 
 /**
- * `slot` gives up its wait. Passes on what it may have been chosen for.
+ * Lets `slot` give up its wait. If it was chosen, it passes the lock on to the next.
  *
- * @returns the word that it left to another, if it had something to pass on
+ * @returns the word that it left to another thread, if it had something to pass on
  */
 export function withdraw(entry: Entry, slot: Slot): Word | undefined {
   const wasChosen = !clearWaiting(entry, slot);
   return decline(entry, slot, wasChosen);
 }
 
-/** The same for a line that was called, and in which nobody waits any more. */
+/** The same for a line that was called although nobody in it waits any more. */
 export function decline(entry: Entry, slot: Slot, wasChosen = true): Word | undefined {
   const word = readWord(entry);
   if (isReservedFor(word, slot)) return handOff(entry, word);
@@ -83,10 +84,10 @@ export function decline(entry: Entry, slot: Slot, wasChosen = true): Word | unde
   return word;
 }
 
-/** Whether a thread waits for the lock that lives as far as anybody knows. */
+/** Whether any thread waits for the lock that lives, as far as anybody knows. */
 export const isAwaited = (entry: Entry) => someWaiting(entry, (slot) => isInUse(entry.cells, slot));
 
-/** Forgets the threads that waited for the lock and have ended. */
+/** Clears the bits of threads that waited for the lock and have ended. */
 export function clearDeadWaiting(entry: Entry): void {
   someWaiting(entry, (slot) => {
     if (!isInUse(entry.cells, slot)) clearWaiting(entry, slot);
@@ -94,7 +95,7 @@ export function clearDeadWaiting(entry: Entry): void {
   });
 }
 
-/** Whether one of the slots that wait is as `test` says. */
+/** Whether `test` returns `true` for one of the slots that wait. */
 function someWaiting({cells, word}: Entry, test: (slot: Slot) => boolean): boolean {
   for (let n = 0; n < WAITING_CELLS; n++) {
     let bits = Atomics.load(cells, word + WAITING + n);
@@ -105,22 +106,26 @@ function someWaiting({cells, word}: Entry, test: (slot: Slot) => boolean): boole
 
 const lowestBit = (bits: number) => 31 - clz32(bits & -bits);
 
-/** One more poll of a contending thread. @returns how many there were before, modulo 2³² */
+/** Counts a poll of a contending thread. @returns how many polls there were before, modulo 2³² */
 export function countPoll(cells: Cells): number {
   return Atomics.add(cells, POLLS, 1);
 }
 
 /**
- * Reserves the lock, which the caller owns or which is reserved, for the next that waits, and wakes
- * that thread.
+ * Reserves the lock for the next thread that waits, and wakes that thread. The caller owns the
+ * lock, or the lock is reserved.
  *
- * @returns the word that it left; `undefined` if the word was no longer `word`: nothing happened
+ * @returns the word that it left; `undefined` if the word was no longer `word`, so that nothing
+ *   happened
  */
 export function handOff(entry: Entry, word: Word): Word | undefined {
   return vacate(entry, word, reserved);
 }
 
-/** The same, but frees the lock: the thread that is woken may find that another was quicker. */
+/**
+ * The same, but frees the lock instead of reserving it. The thread that is woken may find that
+ * another was quicker.
+ */
 export function offer(entry: Entry, word: Word): Word | undefined {
   return vacate(entry, word, offered);
 }
@@ -128,13 +133,13 @@ export function offer(entry: Entry, word: Word): Word | undefined {
 /**
  * Each pass finds one of these:
  *
- * - Somebody else has changed the word. What happens to it next is up to them, and what an earlier
- *   pass left stands.
- * - Nobody waits. The lock is freed, and WAITERS cleared with it. A line that came in between may
- *   have found WAITERS still set, so the bits are looked at once more.
- * - Somebody waits. The word becomes theirs, and if their bit is still there, it is taken and the
- *   thread woken.
- * - Somebody waited and gave up before it could see that it was chosen. The next is chosen.
+ * - Somebody else has changed the word. What happens to it next is up to them, and the result of an
+ *   earlier pass stands.
+ * - Nobody waits. This frees the lock and clears WAITERS in one step. A line that came in between
+ *   may have found WAITERS still set, so this looks at the bits once more.
+ * - Somebody waits. This makes the word theirs. If their bit is still there, this clears it and
+ *   wakes the thread.
+ * - Somebody waited, but gave up before it could see that it was chosen. This chooses the next.
  */
 function vacate(
   entry: Entry,
@@ -161,7 +166,7 @@ function vacate(
   }
 }
 
-/** Wakes the thread that is next after `slot`, if any waits. */
+/** Wakes the next thread after `slot` that waits, if there is one. */
 export function wakeNext(entry: Entry, slot: Slot): void {
   for (;;) {
     const next = nextWaiting(entry, slot);
@@ -169,10 +174,11 @@ export function wakeNext(entry: Entry, slot: Slot): void {
   }
 }
 
-/** The slot that is the next to wait, going around from `slot`, which comes last itself. */
+/** Finds the next slot that waits, going around the circle from `slot`, which itself comes last. */
 export function nextWaiting({cells, word}: Entry, slot: Slot): Slot | undefined {
   const first = slot >> 5;
-  // The slot's own cell twice: what comes after it, and in the end the rest.
+  // Looks at the slot's own cell twice: first at the bits after the slot's, and in the end at the
+  // rest.
   for (let n = 0; n <= WAITING_CELLS; n++) {
     const cell = (first + n) % WAITING_CELLS;
     const bits = Atomics.load(cells, word + WAITING + cell) & (n === 0 ? -2 << slot : -1);
@@ -181,7 +187,9 @@ export function nextWaiting({cells, word}: Entry, slot: Slot): Slot | undefined 
   return undefined;
 }
 
-/** Takes the bit of a slot, and wakes the thread: it waits again if it does not get the lock. */
+/**
+ * Clears the bit of a slot, and wakes its thread, which waits again if it does not get the lock.
+ */
 function claimAndWake(entry: Entry, slot: Slot): boolean {
   const isMine = clearWaiting(entry, slot);
   if (isMine) call(entry, slot);

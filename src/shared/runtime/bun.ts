@@ -1,16 +1,19 @@
 /**
- * Bun, which numbers all threads as Node.js does, but cannot send to all of them: it finds no thread
- * that was started as a Web `Worker`.
+ * Bun. It numbers all threads as Node.js does, but cannot send messages to all of them: it does not
+ * find threads that were started as a Web `Worker`.
  */
 import {createMap} from '../../intrinsics.js';
 import {findLack} from './lacks.js';
 import {node} from './node.js';
 import type {Runtime} from './runtime.js';
 
-/** Those that it was able to send to, and how many they are. */
+/** The threads to which it was able to send a message, and their number. */
 const known = {ids: createMap<number, true>(), size: 0};
 
-/** A process has fewer threads at a time. Those that are forgotten have to answer again. */
+/**
+ * How many threads are remembered. No process has as many at a time. A thread that is forgotten has
+ * to answer again.
+ */
 const MOST_KNOWN = 10_000;
 
 /** No thread has this number. */
@@ -22,8 +25,8 @@ export const bun: Runtime = {
 
   async probeThread(id) {
     if (known.ids.get(id)) return node.probeThread(id);
-    // Without an answer, either the thread is busy, or the main thread is, which would say so of
-    // nobody, too.
+    // If there is no answer, either the thread is busy or the main thread is. In the latter case
+    // there is no answer about `NOBODY` either.
     const asked = node.probeThread(NOBODY);
     const presence = await node.probeThread(id);
     const ofNobody = await asked;

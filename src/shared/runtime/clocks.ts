@@ -9,13 +9,13 @@ const {performance = hostPerformance} = builtin<typeof perfHooks>('node:perf_hoo
 const {setTimeout, clearTimeout} = builtin<typeof timers>('node:timers') as typeof timers;
 const {timeOrigin} = performance;
 
-/** Milliseconds on a clock of this thread. */
+/** Milliseconds on this thread's own clock. */
 export const now: () => number = performance.now.bind(performance);
 
-/** Milliseconds on a clock that all threads share, about. */
+/** Milliseconds on a clock that is about the same in all threads. */
 export const sharedNow = (): number => floor(timeOrigin + now());
 
-/** Calls `action` once, later. With `keepsAlive` the thread does not end before. */
+/** Calls `action` once, later. With `keepsAlive`, the thread stays alive until then. */
 export function startTimer(milliseconds: number, keepsAlive: boolean, action: () => void) {
   assertRoom();
   const timer = outside(() => setTimeout(action, milliseconds));

@@ -8,7 +8,7 @@ import type {Runtime} from './runtime.js';
 
 const versions: Partial<NodeJS.ProcessVersions> = host.process?.versions ?? {};
 
-/** The runtime that runs this. (Bun and Deno have a version of Node.js, too.) */
+/** The runtime that runs this code. (Bun and Deno also claim a version of Node.js.) */
 export const runtime: Runtime =
   versions.bun !== undefined
     ? bun
@@ -18,7 +18,7 @@ export const runtime: Runtime =
         ? node
         : elsewhere;
 
-/** @throws `LockError`, `code: 'ERR_LOCK_UNSUPPORTED'`, where a lock across threads cannot work. */
+/** @throws `LockError` (`ERR_LOCK_UNSUPPORTED`) where a lock across threads cannot work. */
 export function assertSupported(): void {
   const obstacle = runtime.obstacle();
   if (obstacle !== undefined) throw new LockError('ERR_LOCK_UNSUPPORTED', obstacle);

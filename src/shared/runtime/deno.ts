@@ -1,7 +1,7 @@
 /**
- * Deno. Each of its Web `Worker`s has the number of the main thread, and looks like it to
- * `node:worker_threads`. So each memory numbers its threads, no thread passes for the main thread
- * when others ask whether it lives, and the tokens alone answer that.
+ * Deno. To `node:worker_threads`, each of its Web `Worker`s looks like the main thread and has the
+ * main thread's number. So each memory numbers its threads itself, no thread counts as the main
+ * thread when others ask whether it lives, and only the tokens answer that question.
  */
 import type workerThreads from 'node:worker_threads';
 import {builtin} from './host.js';

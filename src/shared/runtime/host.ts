@@ -1,8 +1,9 @@
 /**
- * What the platform gives to the files of this folder.
+ * Gives the files of this folder access to the platform.
  *
- * All of it is taken when the package is loaded, and from the runtime rather than from `globalThis`:
- * in a test, globals may be fake, or belong to a realm that is gone before its memory is.
+ * They take everything when the package is loaded, and from the runtime rather than from
+ * `globalThis`. In a test, globals may be fake, or may belong to a realm that ends before its
+ * memory is released.
  */
 export const host: {
   readonly process?: Partial<typeof process>;
@@ -10,8 +11,9 @@ export const host: {
 } = globalThis;
 
 /**
- * A built-in module, or what else of that name there is. Not by `import`: a platform that lacks a
- * module, or a name in it, must still be able to load this package.
+ * A built-in module, or an empty object if the platform does not have it. This is not an `import`,
+ * because a platform without the module, or without a name in it, must still be able to load this
+ * package.
  */
 export const builtin = <T extends object>(name: string): Partial<T> =>
   host.process?.getBuiltinModule?.(name) ?? {};

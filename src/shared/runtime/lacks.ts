@@ -1,10 +1,10 @@
 import {host} from './host.js';
 
 /**
- * Which of the things that a lock across threads needs this runtime lacks, if any.
+ * Tells what this runtime lacks that a lock across threads needs, if anything.
  *
- * @param since from which of its versions on it has everything
- * @param needs what it needs there beside what the language has, by their names
+ * @param since the versions of the runtime since which it has everything
+ * @param needs what the lock needs of this runtime, apart from the language, by name
  */
 export function findLack(
   name: string,
@@ -21,7 +21,7 @@ export function findLack(
   if (missing === undefined) return undefined;
   const version = host.process?.versions?.[key] ?? 'unknown';
   return (
-    `A lock across threads needs ${missing}, which ${name} has from ${since} on. ` +
+    `A lock across threads needs ${missing}, which ${name} has since ${since}. ` +
     `This is ${name} ${version}.`
   );
 }

@@ -1,4 +1,4 @@
-/** Node.js, whose threads can send a message to each other by their numbers. */
+/** Node.js. Its threads can send messages to each other by their numbers. */
 import type vm from 'node:vm';
 import type workerThreads from 'node:worker_threads';
 import {builtin} from './host.js';
@@ -11,12 +11,13 @@ const {runInThisContext} = builtin<typeof vm>('node:vm');
 
 const PROBE = {'@databases/lock': 'Are you there?'};
 
-/** A thread that can answer does so within 5 ms; a main thread that is busy takes longer. */
+/**
+ * How long to wait for an answer. A thread that can answer does so within 5 ms, but a busy main
+ * thread takes longer.
+ */
 const PATIENCE_MILLISECONDS = 250;
 
-/**
- * The thread's own `globalThis`, also where this was loaded in a realm of `node:vm`, as by Jest.
- */
+/** The thread's own `globalThis`, even if this was loaded in a realm of `node:vm`, as Jest does. */
 const threadGlobal = runInThisContext?.('globalThis') as typeof globalThis | undefined;
 
 export const node: Runtime = {
@@ -27,8 +28,9 @@ export const node: Runtime = {
   threadId,
   isMainThread: isMainThread === true,
 
-  // One listener serves all locks, copies and realms of the thread. It must belong to none of them,
-  // because it would keep its realm in memory. `Function.prototype` is a function that does nothing.
+  // One listener serves all locks, copies and realms of the thread. It must not belong to any of
+  // those realms, because it would keep that realm in memory. `Function.prototype` is a function
+  // that does nothing.
   becomeProbeable() {
     const {process, Function} = threadGlobal as typeof globalThis;
     const listener = Function.prototype as () => void;

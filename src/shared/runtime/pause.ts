@@ -1,8 +1,8 @@
 let idle = 0;
 
 /**
- * Lets a little time pass for a thread that is spinning, without touching memory that others use:
- * each look at a word slows the thread down that works with it. (`Atomics.pause` would do, but
+ * Lets a little time pass in a thread that is spinning, without touching memory that others use:
+ * each look at a word slows down the thread that works with it. (`Atomics.pause` would do, but
  * Node.js 20 and 22 lack it.)
  */
 export function pause(): void {

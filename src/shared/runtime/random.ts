@@ -4,7 +4,7 @@ import {builtin} from './host.js';
 
 const {randomFillSync} = builtin<typeof crypto>('node:crypto');
 
-/** What nobody can guess, where the runtime has that. */
+/** Random numbers that nobody can guess, if the runtime offers such numbers. */
 export function randomSeed(): readonly [number, number] {
   const words = new Int32Array(2);
   if (randomFillSync) randomFillSync(words);
