@@ -1,4 +1,4 @@
-// Runs the transfers in one thread, first without and then with a lock.
+// Runs the transfers in one thread, first without a lock and then with one.
 import {createLock} from '@databases/lock';
 import {audit, transfers} from './transfers.js';
 

@@ -1,12 +1,13 @@
 /**
- * The job of every example: clients move money at the same time between accounts that are kept in a
- * JSON file, or in one for each of them. Money never comes or goes, so the total must stay what it was.
+ * The job of every example: several clients move money between accounts at the same time. The
+ * accounts are in one JSON file, or in a file each. Money never appears or disappears, so the total
+ * must stay the same.
  *
- * A transfer changes the file twice, and each change is a read and a write. Without a lock, what
- * others write between the two is lost.
+ * A transfer changes two balances. Each change reads the file and then writes it. Without a lock,
+ * anything that another client writes in between is lost.
  *
- * A thread may be ended in the middle of a transfer. So a copy of the accounts is kept until it is
- * complete.
+ * A thread may end in the middle of a transfer. So each transfer keeps a copy of the accounts until
+ * it is complete.
  */
 import {randomInt, randomUUID} from 'node:crypto';
 import {existsSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
@@ -25,7 +26,7 @@ const OPENING_BALANCE = 1_000_00;
 const CLIENTS = 20;
 const TRANSFERS_PER_CLIENT = 10;
 
-/** Where the accounts are, at some path. */
+/** How the accounts are stored at a path. */
 interface Bank {
   open(place: string): Promise<void>;
   total(place: string): Promise<number>;
@@ -33,7 +34,7 @@ interface Bank {
 
 const oneFile: Bank = {open: openAccounts, total};
 
-/** Runs `job` on new accounts, in one file unless said, and prints the total before and after. */
+/** Runs `job` on new accounts, in one file by default, and prints the total before and after. */
 export async function audit(
   title: string,
   job: (place: string) => Promise<void>,
@@ -71,7 +72,7 @@ async function total(file: string): Promise<number> {
   return Object.values(await read(file)).reduce((sum, balance) => sum + balance, 0);
 }
 
-/** The same accounts, each in a file of its own, in one directory. */
+/** The same accounts in one directory, each in a file of its own. */
 export const manyFiles: Bank = {
   async open(directory) {
     await mkdir(directory);
@@ -87,13 +88,13 @@ export const manyFiles: Bank = {
 
 async function list(directory: string): Promise<string[]> {
   const names = await readdir(directory);
-  // Others may be writing, to temporary files.
+  // Others may be writing to temporary files.
   return names.filter((name) => name.endsWith('.json')).map((name) => path.join(directory, name));
 }
 
 /**
- * Many clients at once, each making one transfer after the other between two files; every transfer
- * under the locks of both, if given.
+ * Runs many clients at once. Each makes one transfer after the other between two files. If there
+ * are locks, each transfer holds those of both files.
  */
 export async function transfersBetweenFiles(
   directory: string,
@@ -115,8 +116,8 @@ async function transferBetweenFiles(from: string, to: string, amount: number): P
 }
 
 /**
- * One synchronous client, which blocks its thread for each transfer; every transfer under `lock`, if
- * given.
+ * Runs one synchronous client, which blocks its thread for each transfer. If there is a lock, each
+ * transfer holds it.
  */
 export function transfersSync(file: string, lock?: SharedLock): void {
   const names = Object.keys(readSync(file));
@@ -143,8 +144,8 @@ function changeSync(file: string, name: string, amount: number): void {
 }
 
 /**
- * Many clients at once, each making one transfer after the other; every transfer under `lock`, if
- * given.
+ * Runs many clients at once. Each makes one transfer after the other. If there is a lock, each
+ * transfer holds it.
  */
 export async function transfers(file: string, lock?: Lock): Promise<void> {
   const names = Object.keys(await read(file));
@@ -157,7 +158,7 @@ export async function transfers(file: string, lock?: Lock): Promise<void> {
   });
 }
 
-/** Each client makes its transfers one after the other. */
+/** Runs all clients at once. Each of them makes its transfers one after the other. */
 async function clients(makeTransfer: () => Promise<void>): Promise<void> {
   const client = async () => {
     for (let i = 0; i < TRANSFERS_PER_CLIENT; i++) await makeTransfer();
@@ -165,7 +166,7 @@ async function clients(makeTransfer: () => Promise<void>): Promise<void> {
   await Promise.all(Array.from({length: CLIENTS}, client));
 }
 
-/** @param halfway called between the two changes, for an example of what may happen there */
+/** @param halfway called between the two changes */
 export async function transfer(
   file: string,
   from: string,
@@ -181,9 +182,9 @@ export async function transfer(
 }
 
 /**
- * For a thread that got the lock from one that ended while it held it: puts back the accounts as
- * they were before the transfer that the other may have left half made. Synchronous, so that it is
- * done when `onAbandoned` returns.
+ * Undoes a transfer that another thread may have left half made: it puts the accounts back as they
+ * were before. The thread that inherits the lock calls it. It is synchronous, so that it has
+ * finished when `onAbandoned` returns.
  */
 export function undoTransfer(file: string): void {
   if (existsSync(copyOf(file))) renameSync(copyOf(file), file);
@@ -193,7 +194,7 @@ const copyOf = (file: string) => `${file}.before`;
 
 async function change(file: string, name: string, amount: number): Promise<void> {
   const accounts = await read(file);
-  // What a program does here takes time of its own: asks for an exchange rate, checks a limit.
+  // A real program would do something here that takes time, such as checking a limit.
   await setTimeout(randomInt(1, 4));
   accounts[name] = (accounts[name] ?? 0) + amount;
   await write(file, accounts);
@@ -213,7 +214,7 @@ function writeSync(file: string, accounts: Accounts): void {
   renameSync(temporary, file);
 }
 
-/** Never leaves half a file to a reader, with or without a lock. */
+/** Writes so that nobody ever reads half a file, with or without a lock. */
 async function write(file: string, accounts: Accounts): Promise<void> {
   const temporary = `${file}.${randomUUID()}`;
   await writeFile(temporary, JSON.stringify(accounts, null, 2));

@@ -1,5 +1,6 @@
-// Workers make transfers with `fs.*Sync`, in calls that block their threads, while the main thread
-// makes others that it awaits: first without and then with a lock, which is the same for both.
+// Workers make transfers with `fs.*Sync`, in calls that block their threads. At the same time, the
+// main thread makes transfers that it awaits. First they all run without a lock, and then with one
+// that they share.
 import {once} from 'node:events';
 import {Worker} from 'node:worker_threads';
 import {createLock} from '@databases/lock/shared';
@@ -24,7 +25,7 @@ if (!balanced) {
   process.exitCode = 1;
 }
 
-/** Rejects with what the worker failed with, if it did. */
+/** Rejects with the worker's error if the worker failed. */
 async function run(data: Data): Promise<void> {
   const worker = new Worker(new URL('./blockingWorker.ts', import.meta.url), {workerData: data});
   await once(worker, 'exit');

@@ -4,7 +4,7 @@ import {transfersSync} from '../transfers.js';
 
 export interface Data {
   file: string;
-  /** Of the lock, unless the worker goes without. */
+  /** The buffer of the lock. Without it, the worker uses no lock. */
   buffer?: SharedArrayBuffer;
 }
 

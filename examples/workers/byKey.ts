@@ -1,5 +1,6 @@
-// Workers make transfers between accounts that have a file each: first without and then with locks by
-// key, where a key is the path of a file. Transfers between other accounts go on at the same time.
+// Workers make transfers between accounts that have a file each, first without locks and then with
+// locks by key. A key is the path of a file. So transfers between different accounts go on at the
+// same time.
 import {once} from 'node:events';
 import {Worker} from 'node:worker_threads';
 import {createLocksByKey} from '@databases/lock/shared';
@@ -29,7 +30,7 @@ if (!balanced) {
   process.exitCode = 1;
 }
 
-/** Rejects with what the worker failed with, if it did. */
+/** Rejects with the worker's error if the worker failed. */
 async function run(data: Data): Promise<void> {
   const worker = new Worker(new URL('./byKeyWorker.ts', import.meta.url), {workerData: data});
   await once(worker, 'exit');

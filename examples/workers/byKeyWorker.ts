@@ -4,7 +4,7 @@ import {transfersBetweenFiles} from '../transfers.js';
 
 export interface Data {
   directory: string;
-  /** Of the locks, unless the worker goes without. */
+  /** The buffer of the locks. Without it, the worker uses no locks. */
   buffer?: SharedArrayBuffer;
 }
 

@@ -1,5 +1,5 @@
-// Runs the transfers in the threads of a Piscina pool, first without and then with a lock. With the
-// lock, one more task is aborted in the middle of a transfer.
+// Runs the transfers in the threads of a Piscina pool, first without a lock and then with one. With
+// the lock, one more task is aborted in the middle of a transfer.
 import {once} from 'node:events';
 import {MessageChannel} from 'node:worker_threads';
 import {createLock} from '@databases/lock/shared';
@@ -30,7 +30,7 @@ if (!balanced) {
 }
 await pool.close();
 
-/** Piscina ends the thread of a task that is aborted. The task holds the lock at that moment. */
+/** Aborts a task while it holds the lock. Piscina ends the thread of an aborted task. */
 async function abortHalfway(file: string): Promise<void> {
   const {port1, port2} = new MessageChannel();
   const controller = new AbortController();

@@ -4,9 +4,9 @@ import {transfer, transfers, undoTransfer} from '../transfers.js';
 
 export interface Task {
   file: string;
-  /** Of the lock, unless the task goes without. */
+  /** The buffer of the lock. Without it, the task uses no lock. */
   buffer?: SharedArrayBuffer;
-  /** Where to say that the transfer is half made. */
+  /** The port on which the task says that its transfer is half made. */
   stuckHalfway?: MessagePort;
 }
 
@@ -14,7 +14,7 @@ export default async function ({file, buffer}: Task): Promise<void> {
   await (buffer === undefined ? transfers(file) : transfers(file, lockOf(buffer, file)));
 }
 
-/** A transfer that never gets further than halfway. */
+/** Makes a transfer that never gets further than halfway. */
 export async function stuckTransfer({file, buffer, stuckHalfway}: Required<Task>): Promise<void> {
   await lockOf(buffer, file).withLock(transfer, file, 'account 1', 'account 2', 500_00, () => {
     stuckHalfway.postMessage('halfway');
@@ -22,7 +22,7 @@ export async function stuckTransfer({file, buffer, stuckHalfway}: Required<Task>
   });
 }
 
-/** Each task makes a lock object from the buffer; it needs no cleaning up. */
+/** Each task makes a lock object from the buffer. Nobody has to clean it up. */
 function lockOf(buffer: SharedArrayBuffer, file: string) {
   return createLock(30_000, {
     buffer,

@@ -1,5 +1,6 @@
-// Runs the transfers in plain workers that get the lock's buffer by postMessage, first without and
-// then with a lock. With the lock, one more worker is terminated in the middle of a transfer.
+// Runs the transfers in plain workers, first without a lock and then with one. The workers get the
+// lock's buffer by postMessage. With the lock, one more worker is terminated in the middle of a
+// transfer.
 import {once} from 'node:events';
 import {Worker} from 'node:worker_threads';
 import {createLock} from '@databases/lock/shared';
@@ -28,12 +29,12 @@ function start(message: Message): Worker {
   return worker;
 }
 
-/** Rejects with what the worker failed with, if it did. */
+/** Rejects with the worker's error if the worker failed. */
 async function end(worker: Worker): Promise<void> {
   await once(worker, 'exit');
 }
 
-/** The worker holds the lock at the moment when it is terminated. */
+/** Terminates a worker while it holds the lock. */
 async function terminateHalfway(file: string): Promise<void> {
   const worker = start({file, buffer, stuck: true});
   await once(worker, 'message');

@@ -5,9 +5,9 @@ import {transfer, transfers, undoTransfer} from '../transfers.js';
 
 export interface Message {
   file: string;
-  /** Of the lock, unless the worker goes without. */
+  /** The buffer of the lock. Without it, the worker uses no lock. */
   buffer?: SharedArrayBuffer;
-  /** Whether to make one transfer that never gets further than halfway. */
+  /** Whether to make a single transfer that never gets further than halfway. */
   stuck?: boolean;
 }
 
