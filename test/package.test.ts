@@ -72,6 +72,9 @@ const DOCUMENTED = ['createLock', 'createLocksByKey'];
 const TARBALL_FILES = [
   /^(README\.md|LICENSE|CHANGELOG\.md|package\.json)$/,
   /^dist\/(esm|commonjs)\/(package\.json|.+\.js|.+\.d\.ts)$/,
+  // The README links to these.
+  /^docs\/[\w-]+\.(md|svg)$/,
+  /^examples\/(workers\/)?\w+\.ts$/,
 ];
 
 interface Compiler {
@@ -330,6 +333,17 @@ for (const text of ['README.md', 'docs/debugging.md']) {
   });
 }
 
+test('the examples of docs/migrating-from-2.md run as they stand', async (t) => {
+  const text = await readFile(path.join(repository, 'docs/migrating-from-2.md'), 'utf8');
+  const examples = [...text.matchAll(/^```js\n(.*?)^```/gms)];
+  t.true(examples.length > 0);
+  for (const [index, [, code = '']] of examples.entries()) {
+    const file = `migrating-${index + 1}.mjs`;
+    await writeProgram(file, code);
+    await t.notThrowsAsync(run(readme, process.execPath, [file]), code);
+  }
+});
+
 test('the documented require example of createLock counts two calls made at once', async (t) => {
   const results = await runScript(`
     const {atomicSlowAdd} = require('./documented/createLock.cjs');
@@ -358,6 +372,11 @@ test('the tarball holds what users need and nothing else', async (t) => {
   );
   for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json']) {
     t.true(files.includes(file), file);
+  }
+  for (const folder of ['docs', 'examples']) {
+    for (const file of await filesBelow(path.join(repository, folder))) {
+      t.true(files.includes(`${folder}/${file}`), `${folder}/${file}`);
+    }
   }
   for (const build of ['dist/esm', 'dist/commonjs']) {
     for (const {file} of ENTRIES) {
