@@ -16,7 +16,7 @@ const target = path.join(repository, 'docs/api.md');
 
 const {name, tshy} = JSON.parse(await readFile(path.join(repository, 'package.json'), 'utf8'));
 
-/** Entries that export nothing. Their headers say how to use them. */
+/** Entries that export nothing. The doc comment of `watchLocks` says how to use this one. */
 const WITHOUT_EXPORTS = ['./debug/register'];
 
 const entries = Object.entries(tshy.exports)
@@ -157,8 +157,7 @@ function compact(markdown) {
         out.push(`Extends ${text.replaceAll(/^- /gm, '').replaceAll(/\s*\n\s*/g, ', ')}.`);
         break;
       case 'Returns':
-        // After the type, which the signature has.
-        out.push(describe('Returns', text.replace(/^\S.*\n*/, '')));
+        out.push(describe('Returns', withoutTypes(text)));
         break;
       case 'Throws':
         if (last === 'Throws') out.push(`${out.pop()}\n${item(text)}`);
@@ -179,6 +178,15 @@ function compact(markdown) {
   }
   if (reexported.length > 0) out.push(`This entry also exports ${reexported.join(', ')}.`);
   return out.filter((part) => part.trim() !== '').join('\n\n');
+}
+
+/** Leaves out the type, which the signature has. A sentence ends in a full stop. */
+function withoutTypes(text) {
+  const isType = (paragraph) => /^[`[(]/.test(paragraph) && !paragraph.endsWith('.');
+  return text
+    .split('\n\n')
+    .filter((paragraph) => !isType(paragraph))
+    .join('\n\n');
 }
 
 function describe(what, text) {

@@ -31,6 +31,10 @@ const currentWatch = () => watching.watcher as LockWatch | undefined;
  * It knows nothing of locks that were acquired before it began. There may be several watches at a
  * time.
  *
+ * To watch a program from its start without changing it, run it with `node --import
+ * @databases/lock/debug/register`. The environment variable `DATABASES_LOCK_WATCH` sets the options,
+ * for example `heldMilliseconds=1000 stacks=false snapshotSignal=SIGUSR2`.
+ *
  * @returns a function that ends the watch.
  * @throws `TypeError` or `RangeError` if an option is not valid.
  *
