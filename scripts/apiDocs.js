@@ -54,6 +54,8 @@ async function render() {
       basePath: path.join(repository, 'src'),
       name,
       readme: 'none',
+      // `tsc` has checked the types.
+      skipErrorChecking: true,
       logLevel: 'Warn',
       treatWarningsAsErrors: true,
       // Line numbers would change with each edit.
