@@ -448,7 +448,7 @@ export interface SharedLockOptions extends LockOptions {
   onAbandoned?: ((info: {threadId: number}) => void) | undefined;
 }
 
-/** A key of locks that threads share. These types mean the same in every thread. */
+/** A key of locks that threads share. Values of these types mean the same in every thread. */
 export type SharedKey = string | number | bigint;
 
 /**
