@@ -333,17 +333,6 @@ for (const text of ['README.md', 'docs/debugging.md']) {
   });
 }
 
-test('the examples of docs/migrating-from-2.md run as they stand', async (t) => {
-  const text = await readFile(path.join(repository, 'docs/migrating-from-2.md'), 'utf8');
-  const examples = [...text.matchAll(/^```js\n(.*?)^```/gms)];
-  t.true(examples.length > 0);
-  for (const [index, [, code = '']] of examples.entries()) {
-    const file = `migrating-${index + 1}.mjs`;
-    await writeProgram(file, code);
-    await t.notThrowsAsync(run(readme, process.execPath, [file]), code);
-  }
-});
-
 test('the documented require example of createLock counts two calls made at once', async (t) => {
   const results = await runScript(`
     const {atomicSlowAdd} = require('./documented/createLock.cjs');

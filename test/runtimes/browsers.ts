@@ -50,7 +50,7 @@ export function browserTests(test: TestFn, project: () => string): void {
       const isolated = await someAtATime(() => visit(chromium, page, '/isolated'));
       for (const {refusal} of isolated) {
         t.is(refusal.code, 'ERR_LOCK_UNSUPPORTED');
-        t.regex(refusal.message, /In browsers it does not/);
+        t.regex(refusal.message, /but not in browsers/);
         t.notRegex(refusal.message, NOT_ISOLATED);
       }
     });
