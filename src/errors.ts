@@ -17,6 +17,11 @@
  * - `ERR_LOCK_UNSUPPORTED`: the platform lacks what the lock needs.
  * - `ERR_LOCK_DEADLOCK`: a call would have blocked the thread that holds the lock.
  * - `ERR_LOCK_MAIN_THREAD`: a call would have blocked the main thread, which did not allow it.
+ *
+ * And of the locks on PostgreSQL:
+ *
+ * - `ERR_LOCK_LOST`: the connection broke while the lock was held.
+ * - `ERR_LOCK_UNAVAILABLE`: there is no connection by which anybody could lock.
  */
 export type LockErrorCode =
   | 'ERR_LOCK_TIMEOUT'
@@ -26,7 +31,9 @@ export type LockErrorCode =
   | 'ERR_LOCK_FULL'
   | 'ERR_LOCK_UNSUPPORTED'
   | 'ERR_LOCK_DEADLOCK'
-  | 'ERR_LOCK_MAIN_THREAD';
+  | 'ERR_LOCK_MAIN_THREAD'
+  | 'ERR_LOCK_LOST'
+  | 'ERR_LOCK_UNAVAILABLE';
 
 /**
  * What every lock of this package fails with by itself. Bad arguments are a `TypeError` or a
@@ -35,7 +42,8 @@ export type LockErrorCode =
  *
  * Its `cause` repeats what the error's own properties say, as far as it can be cloned: an error
  * that crosses a thread, out of a Piscina task for example, keeps `message`, `stack` and `cause`
- * and nothing else.
+ * and nothing else. (Of the locks on PostgreSQL, `ERR_LOCK_LOST` and `ERR_LOCK_UNAVAILABLE` have what
+ * happened to the connection for a cause.)
  */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
@@ -68,6 +76,7 @@ export interface LockDetails {
   readonly lockName?: string | undefined;
   readonly key?: unknown;
   readonly ownerThreadId?: number | undefined;
+  readonly unavailable?: string | undefined;
 }
 
 interface LockErrorFacts extends LockDetails {
@@ -92,6 +101,12 @@ export class LockTimeoutError extends LockError {
    * the lock across threads.
    */
   declare readonly ownerThreadId?: number | undefined;
+
+  /**
+   * Why there was no connection to the server when the wait ended, `undefined` if there was one; only
+   * on errors of the locks on PostgreSQL.
+   */
+  declare readonly unavailable?: string | undefined;
 
   constructor(timeoutMilliseconds: number, details?: LockDetails) {
     super('ERR_LOCK_TIMEOUT', `Timed out waiting for lock after ${timeoutMilliseconds}ms`, {
