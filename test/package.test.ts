@@ -50,6 +50,14 @@ const ENTRIES: readonly Entry[] = [
     imports: [],
   },
   {
+    specifier: '@databases/lock/postgres',
+    file: 'postgres/index',
+    exports: ['LockError', 'LockTimeoutError', 'createPostgresLocks', 'fromPostgresJs'],
+    program: 'postgresProgram.cjs',
+    consumers: ['postgresConsumer.ts'],
+    imports: ['node:crypto'],
+  },
+  {
     specifier: '@databases/lock/debug',
     file: 'debug/index',
     exports: ['locksSnapshot', 'watchLocks'],
@@ -184,10 +192,11 @@ test.before('pack and install', async (t) => {
 
   readme = path.join(project, 'readme');
   await mkdir(path.join(readme, 'node_modules'), {recursive: true});
-  await symlink(
-    path.join(repository, 'node_modules/piscina'),
-    path.join(readme, 'node_modules/piscina'),
-  );
+  await mkdir(path.join(readme, 'node_modules/@types'));
+  for (const name of ['piscina', 'pg', '@types/pg']) {
+    const link = path.join(readme, 'node_modules', name);
+    await symlink(path.join(repository, 'node_modules', name), link);
+  }
 
   withoutLock = path.join(temporary, 'withoutLock');
   const noLock = path.join(withoutLock, 'node_modules/@databases/lock');
