@@ -87,6 +87,11 @@ export class PostgresContender extends Threadless implements Contender, Asker {
     return this.#session === 'L';
   }
 
+  /** Whether the session has the lock although nobody in the line does, and nothing is on its way. */
+  get isLeftOver(): boolean {
+    return this.#line === 'idle' && this.#session === 'L' && this.#inFlight === undefined;
+  }
+
   /** Whether the session has a lock that nobody asked the server to free, and may go on having it. */
   #isKept(): boolean {
     return this.#session === 'L' && this.#inFlight === undefined && this.#isWithinTenure();
@@ -165,12 +170,14 @@ export class PostgresContender extends Threadless implements Contender, Asker {
   }
 
   answered(answer: Answer): void {
+    const asked = this.#inFlight;
     this.#inFlight = undefined;
     this.#session = answer[0] as 'N' | 'B' | 'L';
     if (this.#session === 'L') this.#acquired(answer);
     if (this.#line === 'contending') {
       if (this.#session === 'L') return this.#win();
-      this.callers.onTaken();
+      // Who has come since it was released, or left, has not been answered yet.
+      if (asked !== 'r' && asked !== 'l') this.callers.onTaken();
       if (this.#session === 'B') this.#exchange.awaitCall();
     }
     if (this.isAtRest) this.#rest();

@@ -1,4 +1,4 @@
-import {createMap, then} from '../intrinsics.js';
+import {READY, createMap, then} from '../intrinsics.js';
 import {eachInMap, min, random} from '../shared/intrinsics.js';
 import {now, startTimer, stopTimer, type Timer} from '../shared/runtime/clocks.js';
 import {Refusal, messageOf} from './errors.js';
@@ -103,6 +103,11 @@ export class Exchange {
     }
     this.#asking[this.#asking.length] = asker;
     this.#sendSoon();
+    if (this.#retry === undefined) return;
+    // Whoever does not wait is not to wait for the next attempt either.
+    void then(READY, () => {
+      if (this.#retry !== undefined) asker.interrupted(this.#failure);
+    });
   }
 
   /** `asker` has nothing and wants nothing any more. */
@@ -196,7 +201,7 @@ export class Exchange {
     this.#isOpening = true;
     const events: SessionEvents = {
       onLost: (error) => {
-        if (this.#session === opened) this.#lost(error);
+        if (opened !== undefined && this.#session === opened) this.#lost(error);
       },
       onSilence: () => {
         this.#silence = this.#size > 0;

@@ -95,7 +95,7 @@ export class KeyEntrance extends Entrance implements Callers {
   isKnownToBeLocked(): boolean | undefined {
     if (this.#line.holder !== undefined) return true;
     // The server may not know yet that it was released.
-    return this.#line.contender.isTaken() ? false : undefined;
+    return this.#line.contender.isLeftOver ? false : undefined;
   }
 
   // Acquiring

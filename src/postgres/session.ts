@@ -254,17 +254,23 @@ export class Session {
     this.#events.onLost(error);
   }
 
-  /** Ends it. Resolves in any case. */
+  /** Ends it. Resolves in any case, and before long. */
   async end(): Promise<void> {
     this.#isOver = true;
     stopTimer(this.#beat);
-    try {
-      // `pg` never ends a connection that does not keep the process alive.
-      this.keepAlive(true);
-      await this.#client.end();
-    } catch {
-      // It had ended before, or it cannot be ended in an orderly way. The server sees to the rest.
-    }
+    // `pg` never ends a connection that does not keep the process alive.
+    this.keepAlive(true);
+    await new NativePromise<void>((resolve) => {
+      const stop = () => {
+        stopTimer(timer);
+        this.keepAlive(false);
+        resolve();
+      };
+      // The server sees to what cannot be ended in an orderly way.
+      const timer = startTimer(ANSWER_MILLISECONDS, false, stop);
+      const ending = async () => this.#client.end();
+      void then(ending(), stop, stop);
+    });
   }
 }
 

@@ -224,6 +224,24 @@ onEach(
 );
 
 onEach(
+  'a lock that was just released can be tried, whatever is on its way',
+  async (t, _, create) => {
+    const locks = create();
+    for (let n = 0; n < 20; n++) {
+      (await locks.acquire('key')).release();
+      for (let turn = 0; turn < n; turn++) await new Promise(setImmediate);
+      t.false(await locks.isLocked('key'));
+      (await locks.acquire('key')).release();
+      for (let turn = 0; turn < n; turn++) await new Promise(setImmediate);
+      using guard = await locks.tryAcquire('key');
+      t.truthy(guard);
+      t.is(await locks.tryAcquire('key'), undefined);
+      t.true(await locks.isLocked('key'));
+    }
+  },
+);
+
+onEach(
   'a lock that is granted to a caller who is gone is released',
   async (t, server, create, application) => {
     const locks = create();

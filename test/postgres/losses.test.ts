@@ -1,8 +1,4 @@
 // Connections that are lost, or cannot be had.
-import {spawn, spawnSync} from 'node:child_process';
-import {chownSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import pg from 'pg';
 import type {
@@ -13,6 +9,7 @@ import type {
 } from '../../src/postgres/index.js';
 import {deferred, until, watch} from '../support/async.js';
 import {createLocks, newNamespace, sessions} from './support/locks.js';
+import {startPooler} from './support/pooler.js';
 import {Proxy} from './support/proxy.js';
 import {Server} from './support/server.js';
 import {startServers} from './support/servers.js';
@@ -350,13 +347,12 @@ onEach(
 
 for (const server of servers) {
   test(`${server.name}: PgBouncer is refused before anything is locked`, async (t) => {
-    if (spawnSync('pgbouncer', ['--version']).status !== 0) {
-      return notTested(t, 'PgBouncer is not installed here');
-    }
-    const pooler = await startPooler(t, server);
+    const pooler = await startPooler(server);
+    if (pooler === undefined) return notTested(t, 'PgBouncer is not installed here');
+    t.teardown(pooler.end);
     const locks = createLocks(t, server, {
       namespace: newNamespace(),
-      connect: () => new pg.Client({connectionString: pooler}),
+      connect: () => new pg.Client(pooler.url),
     });
     const error = await t.throwsAsync<ErrorLike>(locks.acquire('key'), unavailable);
     t.regex(error.message, /leads through a pooler/);
@@ -364,43 +360,6 @@ for (const server of servers) {
       (SELECT pid FROM pg_stat_activity WHERE application_name = 'pooled')`);
     t.deepEqual(rows, []);
   });
-}
-
-async function startPooler(t: ExecutionContext, server: Server): Promise<string> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'lock-pooler-'));
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
-  const file = path.join(directory, 'pgbouncer.ini');
-  writeFileSync(
-    file,
-    `[databases]
-postgres = host=127.0.0.1 port=${server.port} user=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = any
-pool_mode = session
-`,
-  );
-  const somebody = process.getuid?.() === 0 ? {uid: 65_534, gid: 65_534} : {};
-  if ('uid' in somebody) chownSync(directory, 65_534, 65_534);
-  const child = spawn('pgbouncer', [file], {stdio: 'ignore', ...somebody});
-  t.teardown(() => {
-    child.kill('SIGKILL');
-    rmSync(directory, {recursive: true, force: true});
-  });
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  for (;;) {
-    const client = new pg.Client({connectionString: url});
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      await client.end();
-      return url;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 }
 
 test('a standby is refused before anything is locked', async (t) => {

@@ -1,7 +1,15 @@
 /** A PostgreSQL of one's own, for as long as a test file or a program runs. */
 import {execFileSync, spawn, spawnSync, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, chownSync, cpSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {createServer, type AddressInfo} from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -11,7 +19,7 @@ import pg from 'pg';
 import {findBinaries, type Binaries, type Major} from './binaries.js';
 
 /** PostgreSQL does not run as root. This is `nobody`. */
-const NOBODY = 65_534;
+export const NOBODY = 65_534;
 const asSomebody = process.getuid?.() === 0 ? {uid: NOBODY, gid: NOBODY} : {};
 
 const SETTINGS = {
@@ -23,9 +31,10 @@ const SETTINGS = {
   shared_buffers: '16MB',
 };
 
-/** As when the tests run it. */
 export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
+  /** A network from which clients may come, beside this machine. */
+  readonly network?: string;
 }
 
 export class Server {
@@ -60,7 +69,10 @@ export class Server {
    *
    * @returns it, or why none can be started
    */
-  static async start(major: Major, {settings = {}}: ServerOptions = {}): Promise<Server | string> {
+  static async start(
+    major: Major,
+    {settings = {}, network}: ServerOptions = {},
+  ): Promise<Server | string> {
     const failures: string[] = [];
     for (const binaries of findBinaries(major)) {
       const home = mkdtempSync(path.join(tmpdir(), 'lock-postgres-'));
@@ -69,6 +81,9 @@ export class Server {
         chmodSync(home, 0o755);
         const usable = makeReadable(binaries, home);
         run(usable, 'initdb', '-D', path.join(home, 'data'), '-U', 'postgres', '-A', 'trust', '-N');
+        if (network !== undefined) {
+          appendFileSync(path.join(home, 'data/pg_hba.conf'), `host all all ${network} trust\n`);
+        }
         const server = new Server(usable, home, await findPort(), {...SETTINGS, ...settings});
         await server.start();
         return server;
@@ -192,7 +207,7 @@ function makeReadable(binaries: Binaries, home: string): Binaries {
   return {...binaries, directory: path.join(copy, 'bin'), libraries: path.join(copy, 'lib')};
 }
 
-async function findPort(): Promise<number> {
+export async function findPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const {port} = server.address() as AddressInfo;
