@@ -113,6 +113,11 @@ export class Server {
     return standby;
   }
 
+  /** The process that starts all others of the server. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   get url(): string {
     return `postgres://postgres@127.0.0.1:${this.port}/postgres`;
   }
