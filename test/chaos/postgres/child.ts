@@ -10,7 +10,9 @@ import {createPostgresLocks, type LockHold} from '../../../src/postgres/index.js
 import {randomNumbers} from '../../support/random.js';
 import {CALLERS, KEYS, NAMESPACE, type ChildData, type Kind} from './log.js';
 
-const {url, poolerUrl, name, file, seed} = JSON.parse(process.argv[2] as string) as ChildData;
+const {url, poolerUrl, name, file, seed, isApart} = JSON.parse(
+  process.argv[2] as string,
+) as ChildData;
 const random = randomNumbers(seed);
 const log = openSync(file, 'a');
 
@@ -42,6 +44,10 @@ async function inside(key: string, {signal}: LockHold): Promise<void> {
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort);
   const chance = random();
+  // Long enough to be told of a partition.
+  if (isApart && random() < 0.01) {
+    for (let n = 0; n < 150 && !signal.aborted; n++) await sleep(100);
+  }
   await sleep(chance < 0.8 ? random() * 3 : chance < 0.97 ? random() * 30 : random() * 400);
   // Some stop when they are told, and the others go on for a while.
   while (signal.aborted && random() < 0.5) await sleep(random() * 20);
@@ -98,7 +104,9 @@ async function tryPooler(): Promise<void> {
       () => 'acquired',
       (error: unknown) => (error as {code?: string}).code ?? String(error),
     );
-    write(outcome === 'ERR_LOCK_UNAVAILABLE' ? 'refused' : 'wrong', outcome);
+    if (outcome === 'ERR_LOCK_UNAVAILABLE') write('refused');
+    // The server is away, and the pooler waits for it.
+    else if (outcome !== 'ERR_LOCK_TIMEOUT') write('wrong', outcome);
     await pooled.close();
   }
 }

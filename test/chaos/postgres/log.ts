@@ -12,6 +12,8 @@ export interface ChildData {
   readonly name: string;
   readonly file: string;
   readonly seed: number;
+  /** Whether its network may be cut. */
+  readonly isApart: boolean;
 }
 
 export type Kind = 'enter' | 'told' | 'leave' | 'refused' | 'wrong' | 'done';
@@ -47,6 +49,9 @@ export interface Findings {
   /** From a blow to a holder until the next one entered. */
   readonly next: ReadonlyMap<string, readonly number[]>;
 }
+
+/** For how long a process stands still at most, and until it has made up for it. */
+export const STOPPED_MILLISECONDS = 3000;
 
 /** For how long a blow explains what comes after it. */
 const patienceOf = (what: string) => (what === 'partition' ? 60_000 : 10_000);
@@ -126,10 +131,16 @@ function findOverlaps(stays: readonly Stay[], blows: readonly Blow[]): Findings[
             (name === undefined || name === other.name) &&
             what !== 'stop',
         );
-        const cause = causes.at(-1);
+        const cause = causes.at(-1)?.what;
+        const isStopped = blows.some(
+          ({at, what, name}) =>
+            what === 'stop' && name === other.name && at < end && end - at < STOPPED_MILLISECONDS,
+        );
+        const after =
+          cause !== undefined && isStopped ? `${cause}, of a process that stood still` : cause;
         overlaps.push({
           milliseconds: end - stay.from,
-          after: other.name === stay.name ? undefined : cause?.what,
+          after: other.name === stay.name ? undefined : after,
         });
       }
       inside.add(stay);
