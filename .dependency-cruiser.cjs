@@ -17,6 +17,21 @@ module.exports = {
       {path: '^src/(shared|debug)/|^node:'},
     ),
     error(
+      'one-process-needs-no-database',
+      'Only who imports the entry for PostgreSQL gets it.',
+      {path: '^src/', pathNot: '^src/postgres/'},
+      {path: '^src/postgres/'},
+    ),
+    error(
+      'postgres-knows-no-threads',
+      'Of the lock across threads it needs what belongs to the runtime, and no memory.',
+      {path: '^src/postgres/'},
+      {
+        path: '^src/(inProcess|shared)/',
+        pathNot: '^src/shared/(intrinsics|runtime/(callers|clocks))',
+      },
+    ),
+    error(
       'nobody-needs-a-watcher',
       'Only the place where a watcher hooks in is part of the locks.',
       {path: '^src/', pathNot: '^src/debug/'},

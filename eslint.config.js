@@ -34,7 +34,7 @@ export default defineConfig(
   },
   {
     // Programs of the tests, which replace what is usually there.
-    files: ['test/{debug,wild}/programs/**'],
+    files: ['test/{debug,postgres,wild}/programs/**'],
     languageOptions: {
       globals: {
         AbortController: 'readonly',

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--only one-thread|threads|keys|blocking|growth] [--quick] [--json FILE] [--node PATH]...`
+ * `npm run bench -- [--only one-thread|threads|keys|blocking|growth|machines] [--quick] [--json FILE] [--node PATH]...`
  *
  * Builds the package and measures what was built, beside its peers: on this Node.js and on the
  * newest 24 and 26 that npm has, or on each one at a PATH. Prints all figures of each, and in the

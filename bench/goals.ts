@@ -10,6 +10,7 @@ import {
   THREADS as BLOCKING_THREADS,
   WORKS as BLOCKING_WORKS,
 } from './blocking/rows.js';
+import {IDLE_ROW, machinesRow, SIZES as MACHINES_SIZES, type Size} from './machines/rows.js';
 import {
   AT_ONCE,
   COUNTS,
@@ -77,6 +78,7 @@ export const goals = (report: Report): Goal[] => [
   ...keysGoals(new PartReader(report, 'keys')),
   ...blockingGoals(new PartReader(report, 'blocking')),
   ...growthGoals(new PartReader(report, 'growth')),
+  ...machinesGoals(new PartReader(report, 'machines')),
 ];
 
 /**
@@ -388,4 +390,56 @@ function growthGoals(part: PartReader): Goal[] {
     })),
   );
   return [...growths, ...overlaps, ...refusals];
+}
+
+/** Where the operations of ours have to be those of the best peer. */
+const isCompared = ({processes, keys}: Size) => processes === 4 || keys > 1;
+
+function machinesGoals(part: PartReader): Goal[] {
+  const rows = MACHINES_SIZES.map((size) => ({size, row: machinesRow(size)}));
+  /** Of ours, to the best among the peers. */
+  const against = (row: string, name: string, best: (...figures: number[]) => number) => {
+    const peers = part
+      .locks(row)
+      .filter((lock) => lock !== OURS)
+      .flatMap((lock) => part.figure(row, lock, name) ?? []);
+    return ratio(part.figure(row, OURS, name), peers.length > 0 ? best(...peers) : undefined);
+  };
+  return [
+    ...[...rows.map(({row}) => row), IDLE_ROW].map((row) => ({
+      row,
+      of: 'times the connections of the peer with the fewest',
+      atMost: 1,
+      figure: against(row, 'connections', Math.min),
+    })),
+    ...rows.flatMap(({size, row}) => [
+      ...(isCompared(size)
+        ? [
+            {
+              row,
+              of: 'times the operations of the best peer',
+              atLeast: 1,
+              figure: against(row, 'operationsPerSecond', Math.max),
+            },
+          ]
+        : []),
+      ...(size.processes === 4
+        ? [
+            {
+              row,
+              of: 'times the longest wait of the best peer',
+              atMost: 1,
+              figure: against(row, 'longestMilliseconds', Math.min),
+            },
+          ]
+        : []),
+      {
+        row,
+        of: 'apart, of its turns, the process with the most and that with the fewest',
+        atMost: 0.05,
+        figure: part.figure(row, OURS, 'turnsApart'),
+      },
+      {row, of: 'overlaps', atMost: 0, figure: part.highest(row, OURS, 'overlaps')},
+    ]),
+  ];
 }

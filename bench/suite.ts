@@ -4,6 +4,7 @@ import {cpus} from 'node:os';
 import {measureBlocking} from './blocking/part.js';
 import {measureGrowth} from './growth/part.js';
 import {measureKeys} from './keys/part.js';
+import {measureMachines} from './machines/part.js';
 import {measureOneThread} from './oneThread/part.js';
 import {PARTS, type Cell, type Report} from './support/report.js';
 import type {SuiteOptions} from './support/runSuite.js';
@@ -15,6 +16,7 @@ const parts = {
   keys: measureKeys,
   blocking: measureBlocking,
   growth: measureGrowth,
+  machines: measureMachines,
 };
 
 const {only, quick = false, json} = JSON.parse(process.argv[2] as string) as SuiteOptions;

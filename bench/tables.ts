@@ -3,6 +3,7 @@ import {blockingTables} from './blocking/tables.js';
 import {goals, type Goal} from './goals.js';
 import {growthTables} from './growth/tables.js';
 import {keysTables} from './keys/tables.js';
+import {machinesTables} from './machines/tables.js';
 import {oneThreadTables} from './oneThread/tables.js';
 import {describeRun, PARTS, type Part, type Report} from './support/report.js';
 import {formatTable, number} from './support/table.js';
@@ -14,6 +15,7 @@ const tablesOf: Record<Part, (report: Report) => string[]> = {
   keys: keysTables,
   blocking: blockingTables,
   growth: growthTables,
+  machines: machinesTables,
 };
 
 /** All that was measured on one Node.js. */

@@ -15,7 +15,7 @@ import {mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile} from 'node:fs/
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {setTimeout} from 'node:timers/promises';
-import type {Lock, LocksByKey} from '@databases/lock';
+import type {LocksByKey} from '@databases/lock';
 import type {SharedLock} from '@databases/lock/shared';
 
 /** Balances by the name of the account, in cents. */
@@ -143,11 +143,16 @@ function changeSync(file: string, name: string, amount: number): void {
   writeSync(file, accounts);
 }
 
+/** What the clients need of a lock. */
+export interface TransferLock {
+  withLock(fn: typeof transfer, ...args: Parameters<typeof transfer>): Promise<void>;
+}
+
 /**
  * Runs many clients at once. Each makes one transfer after the other. If there is a lock, each
  * transfer holds it.
  */
-export async function transfers(file: string, lock?: Lock): Promise<void> {
+export async function transfers(file: string, lock?: TransferLock): Promise<void> {
   const names = Object.keys(await read(file));
   const anyone = () => names[randomInt(names.length)] as string;
 
@@ -190,7 +195,8 @@ export function undoTransfer(file: string): void {
   if (existsSync(copyOf(file))) renameSync(copyOf(file), file);
 }
 
-const copyOf = (file: string) => `${file}.before`;
+/** Is there while a transfer is not complete. */
+export const copyOf = (file: string) => `${file}.before`;
 
 async function change(file: string, name: string, amount: number): Promise<void> {
   const accounts = await read(file);

@@ -19,6 +19,11 @@
  *   lock.
  * - `ERR_LOCK_MAIN_THREAD`: `withLockSync` or `acquireSync` was called on the main thread, without
  *   `allowMainThread`.
+ *
+ * Only on PostgreSQL:
+ *
+ * - `ERR_LOCK_LOST`: the connection broke while the lock was held.
+ * - `ERR_LOCK_UNAVAILABLE`: no connection could be made, or it led to a standby or a pooler.
  */
 export type LockErrorCode =
   | 'ERR_LOCK_TIMEOUT'
@@ -28,7 +33,9 @@ export type LockErrorCode =
   | 'ERR_LOCK_FULL'
   | 'ERR_LOCK_UNSUPPORTED'
   | 'ERR_LOCK_DEADLOCK'
-  | 'ERR_LOCK_MAIN_THREAD';
+  | 'ERR_LOCK_MAIN_THREAD'
+  | 'ERR_LOCK_LOST'
+  | 'ERR_LOCK_UNAVAILABLE';
 
 /**
  * The error with which the locks of this package fail. A bad argument is a `TypeError` or a
@@ -37,7 +44,8 @@ export type LockErrorCode =
  *
  * Its `cause` repeats the error's own properties that can be cloned. An error that crosses to
  * another thread, as out of a Piscina task, keeps nothing but its `message`, `stack` and `cause`:
- * read `error.cause.code` there.
+ * read `error.cause.code` there. (The `cause` of `ERR_LOCK_LOST` and of `ERR_LOCK_UNAVAILABLE` is
+ * what happened to the connection.)
  */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
@@ -73,6 +81,7 @@ export interface LockDetails {
   readonly lockName?: string | undefined;
   readonly key?: unknown;
   readonly ownerThreadId?: number | undefined;
+  readonly unavailable?: string | undefined;
 }
 
 interface LockErrorFacts extends LockDetails {
@@ -98,6 +107,12 @@ export class LockTimeoutError extends LockError {
    * across threads set it.
    */
   declare readonly ownerThreadId?: number | undefined;
+
+  /**
+   * Why there was no connection to the server when the wait ended, or `undefined` if there was one.
+   * Only locks on PostgreSQL set it.
+   */
+  declare readonly unavailable?: string | undefined;
 
   /** @internal */
   constructor(timeoutMilliseconds: number, details?: LockDetails) {

@@ -19,5 +19,7 @@ export function compile(): string {
   cpSync(path.join(repository, 'dist'), path.join(directory, 'dist'), {recursive: true});
   symlinkSync(path.join(repository, 'node_modules'), path.join(directory, 'node_modules'));
   transpileFolder('bench', directory);
+  // The servers of the part across processes.
+  transpileFolder('test/postgres/support', directory);
   return directory;
 }

@@ -1,7 +1,7 @@
 /** What a run of the benchmarks found, as `--json` writes it, and how figures are read from it. */
 import {readFileSync} from 'node:fs';
 
-export const PARTS = ['one-thread', 'threads', 'keys', 'blocking', 'growth'] as const;
+export const PARTS = ['one-thread', 'threads', 'keys', 'blocking', 'growth', 'machines'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What one lock did in one row of one part, round by round. */

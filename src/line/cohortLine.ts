@@ -103,6 +103,11 @@ export class CohortLine implements BlockingLine {
     return this.#queue.size;
   }
 
+  /** Who waits, and would be admitted next. */
+  firstWaiter(): LineWaiter | undefined {
+    return this.#queue.first;
+  }
+
   isTaken(): boolean {
     return this.holder !== undefined || this.#contender.isTaken();
   }
@@ -189,7 +194,7 @@ export class CohortLine implements BlockingLine {
     }
   }
 
-  details() {
+  details(): LockDetails {
     return {...this.#identity, ownerThreadId: this.#contender.ownerThreadId()};
   }
 

@@ -1,6 +1,5 @@
 import {pooledError, releasedUnderCallError, type LockDetails} from '../errors.js';
 import {READY, resolved, then} from '../intrinsics.js';
-import type {Lock} from '../types.js';
 import {GUARD, guardOf, type Guard, type Holding} from './guard.js';
 import {waitWithin, type LockSettings, type WaitLimits} from './limits.js';
 import type {Line, OnAbandoned} from './protocol.js';
@@ -22,7 +21,7 @@ import {
  * later one.
  */
 export class Entrance implements WaiterEntrance, Holding {
-  readonly lock: Lock;
+  readonly lock: object;
   readonly line: Line;
   readonly settings: LockSettings;
   watched: WatchedAcquisition | undefined;
@@ -40,7 +39,7 @@ export class Entrance implements WaiterEntrance, Holding {
   /** The call of `pool()`. While there is one, nobody else may come in. */
   #closer: Waiter | undefined;
 
-  constructor(lock: Lock, line: Line, settings: LockSettings) {
+  constructor(lock: object, line: Line, settings: LockSettings) {
     this.lock = lock;
     this.line = line;
     this.settings = settings;

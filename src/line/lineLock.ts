@@ -149,10 +149,10 @@ export class LineLock implements Lock {
 export const inspectName = ({name}: LockSettings): string =>
   name === undefined ? '' : ` "${name}"`;
 
-export async function unlessAborted(
-  acquiring: Promise<LockGuard>,
+export async function unlessAborted<TGuard extends LockGuard>(
+  acquiring: Promise<TGuard>,
   signal: AbortSignalLike,
-): Promise<LockGuard> {
+): Promise<TGuard> {
   const guard = await acquiring;
   // The signal may have aborted without calling its listener yet. The caller does not have the
   // guard yet either.

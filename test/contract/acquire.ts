@@ -1,9 +1,9 @@
 /** `acquireLock`, `acquire` and `tryAcquire`, and the guards that the last two give. */
 import type {AbortSignalLike, LockGuard} from '../../src/index.js';
-import {settle, values, watch} from '../support/async.js';
-import {inert, notHeld, type CreateLock, type Test} from './common.js';
+import {values, watch} from '../support/async.js';
+import {inert, notHeld, type CreateTestedLock, type Reach, type Test} from './common.js';
 
-export function acquire(test: Test, createLock: CreateLock): void {
+export function acquire(test: Test, createLock: CreateTestedLock, {settle}: Reach): void {
   test('acquireLock resolves to its task', async (t) => {
     const lock = createLock();
     const task = {name: 'task'};
@@ -36,7 +36,7 @@ export function acquire(test: Test, createLock: CreateLock): void {
     t.deepEqual(third, [{value: 'third'}]);
     guard?.release();
     first.release();
-    t.true(lock.isLocked);
+    t.true(await lock.isLocked);
     lock.releaseLock();
   });
 
@@ -45,22 +45,22 @@ export function acquire(test: Test, createLock: CreateLock): void {
     {
       using guard = await lock.acquire();
       t.truthy(guard);
-      t.true(lock.isLocked);
+      t.true(await lock.isLocked);
     }
-    t.false(lock.isLocked);
+    t.false(await lock.isLocked);
     const fails = async () => {
       using _guard = await lock.acquire();
       throw new Error('mine');
     };
     await t.throwsAsync(fails(), {message: 'mine'});
-    t.false(lock.isLocked);
+    t.false(await lock.isLocked);
     {
-      using maybe = lock.tryAcquire();
+      using maybe = await lock.tryAcquire();
       t.truthy(maybe);
-      using another = lock.tryAcquire();
+      using another = await lock.tryAcquire();
       t.is(another, undefined);
     }
-    t.false(lock.isLocked);
+    t.false(await lock.isLocked);
   });
 
   test('a guard under which somebody called releaseLock throws once, and touches nobody', async (t) => {
@@ -93,25 +93,25 @@ export function acquire(test: Test, createLock: CreateLock): void {
 
   test('tryAcquire takes a free lock at once, and gives up at once when it is taken', async (t) => {
     const lock = createLock();
-    const guard = lock.tryAcquire();
+    const guard = await lock.tryAcquire();
     t.truthy(guard);
-    t.is(lock.tryAcquire(), undefined);
+    t.is(await lock.tryAcquire(), undefined);
     const waiter = watch(lock.acquireLock('waiter'));
-    t.is(lock.tryAcquire(), undefined);
+    t.is(await lock.tryAcquire(), undefined);
     await settle();
     t.deepEqual(waiter, []);
     guard?.release();
     // The waiter was first, though its code has not gone on yet.
-    t.is(lock.tryAcquire(), undefined);
+    t.is(await lock.tryAcquire(), undefined);
     await settle();
     t.deepEqual(waiter, [{value: 'waiter'}]);
     lock.releaseLock();
-    const again = lock.tryAcquire();
+    const again = await lock.tryAcquire();
     t.truthy(again);
     guard?.release();
-    t.is(lock.tryAcquire(), undefined);
+    t.is(await lock.tryAcquire(), undefined);
     again?.release();
-    t.false(lock.isLocked);
+    t.false(await lock.isLocked);
   });
 
   test('acquire with bad options rejects, and queues nothing', async (t) => {
@@ -137,7 +137,7 @@ export function acquire(test: Test, createLock: CreateLock): void {
       const bad = options as unknown as {signal: AbortSignalLike};
       await t.throwsAsync(lock.acquire(bad), {instanceOf: TypeError, message});
     }
-    t.false(lock.isLocked);
+    t.false(await lock.isLocked);
     for (const good of [undefined, {}, {signal: undefined}]) (await lock.acquire(good)).release();
   });
 }

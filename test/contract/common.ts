@@ -1,9 +1,25 @@
 /** What the files of the contract have in common. */
 import type {ExecutionContext, TestFn} from 'ava';
-import type {AbortSignalLike, Lock} from '../../src/index.js';
+import type {AbortSignalLike, Lock, LockGuard} from '../../src/index.js';
+import {settle} from '../support/async.js';
 
 export type Test = TestFn['serial'];
 export type CreateLock = (timeoutMilliseconds?: number) => Lock;
+
+/** A lock of any reach: what some of them have to ask a server for is awaited. */
+export interface TestedLock extends Omit<Lock, 'isLocked' | 'pool' | 'tryAcquire'> {
+  readonly isLocked: boolean | Promise<boolean>;
+  tryAcquire(): LockGuard | undefined | Promise<LockGuard | undefined>;
+}
+export type CreateTestedLock = (timeoutMilliseconds?: number) => TestedLock;
+
+/** In what the reaches differ. */
+export interface Reach {
+  /** Whether whoever asks for a free lock has it when the call returns. */
+  readonly isSynchronous: boolean;
+  /** Everything that could happen without time passing has happened. */
+  readonly settle: () => Promise<void>;
+}
 
 export interface LockErrorLike extends Error {
   code: string;
@@ -21,6 +37,9 @@ export const pooled = {
   code: 'ERR_LOCK_POOLED',
   message: 'Cannot call Lock after returning the object to the pool.',
 };
+
+/** Of locks that ask no server. */
+export const AT_HAND: Reach = {isSynchronous: true, settle};
 
 /** Whether a test is one of a hundred thousand calls and more, by its title. */
 export const isOfCrowds = (title: string) => /\d00,000/.test(title);
@@ -47,7 +66,7 @@ export function room(t: ExecutionContext) {
 }
 
 /** Whether nobody holds the lock. If somebody does, this releases it. */
-export function isFree(lock: Lock): boolean {
+export function isFree(lock: Pick<Lock, 'releaseLock'>): boolean {
   try {
     lock.releaseLock();
     return false;

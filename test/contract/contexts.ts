@@ -1,12 +1,10 @@
 /** The async context of each caller, where the runtime has `AsyncLocalStorage`. */
 import {AsyncLocalStorage} from 'node:async_hooks';
-import type {Lock} from '../../src/index.js';
-import {settle} from '../support/async.js';
-import type {CreateLock, Test} from './common.js';
+import type {CreateTestedLock, Reach, Test, TestedLock} from './common.js';
 
-export function contexts(test: Test, createLock: CreateLock): void {
+export function contexts(test: Test, createLock: CreateTestedLock, {settle}: Reach): void {
   for (const position of ['at once', 'after waiting']) {
-    const queueBehind = (lock: Lock) => {
+    const queueBehind = (lock: TestedLock) => {
       if (position === 'after waiting') void lock.withLock(settle);
     };
 

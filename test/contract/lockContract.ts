@@ -2,7 +2,7 @@
 import type {TestFn} from 'ava';
 import {acquire} from './acquire.js';
 import {callOptions} from './callOptions.js';
-import type {CreateLock} from './common.js';
+import {AT_HAND, type CreateLock, type CreateTestedLock} from './common.js';
 import {contexts} from './contexts.js';
 import {misuse} from './misuse.js';
 import {order} from './order.js';
@@ -25,13 +25,24 @@ export function lockContract(
   createLock: CreateLock,
   {hasContexts = true}: Options = {},
 ): void {
-  for (const subject of [...ofEveryLock, pool, misuse]) subject(test, createLock);
-  if (hasContexts) contexts(test, createLock);
+  for (const subject of [...ofEveryLock, misuse]) subject(test, createLock, AT_HAND);
+  pool(test, createLock);
+  if (hasContexts) contexts(test, createLock, AT_HAND);
 }
 
 /** The same for the locks of keys, which nobody can retire. */
-export function keyContract({serial: test}: TestFn, createLock: CreateLock): void {
-  for (const subject of [...ofEveryLock, contexts]) subject(test, createLock);
+export function keyContract({serial: test}: TestFn, createLock: CreateTestedLock): void {
+  for (const subject of [...ofEveryLock, contexts]) subject(test, createLock, AT_HAND);
+}
+
+/** The same for the locks that a server has. */
+export function serverContract(
+  {serial: test}: TestFn,
+  createLock: CreateTestedLock,
+  settleServer: () => Promise<void>,
+): void {
+  const reach = {isSynchronous: false, settle: settleServer};
+  for (const subject of [...ofEveryLock, contexts, misuse]) subject(test, createLock, reach);
 }
 
 const ofEveryLock = [order, withLock, acquire, timeouts, signals, callOptions];

@@ -1,8 +1,12 @@
 /** Releasing a lock that is not held, or that another caller holds. */
-import {deferred, settle, watch} from '../support/async.js';
-import {notHeld, type CreateLock, type Test} from './common.js';
+import {deferred, watch} from '../support/async.js';
+import {notHeld, type CreateTestedLock, type Reach, type Test} from './common.js';
 
-export function misuse(test: Test, createLock: CreateLock): void {
+export function misuse(
+  test: Test,
+  createLock: CreateTestedLock,
+  {settle, isSynchronous}: Reach,
+): void {
   test('releasing what is not held throws', async (t) => {
     const lock = createLock();
     t.throws(() => {
@@ -44,16 +48,22 @@ export function misuse(test: Test, createLock: CreateLock): void {
   }
 
   test('a withLock whose lock is released before fn begins never calls it', async (t) => {
-    const lock = createLock();
-    const called: string[] = [];
-    const misused = [1, 2].map((n) => {
-      const call = lock.withLock(() => called.push(`misused ${n}`));
-      lock.releaseLock();
-      return call;
-    });
-    const next = lock.withLock(() => called.push('next'));
-    for (const call of misused) await t.throwsAsync(call, notHeld);
-    await next;
-    t.deepEqual(called, ['next']);
+    // A free lock that a server has is not acquired within the call.
+    for (const isFree of isSynchronous ? [true, false] : [false]) {
+      const lock = createLock();
+      const called: string[] = [];
+      const misused = [];
+      for (const n of [1, 2]) {
+        if (!isFree) await lock.acquireLock();
+        const call = lock.withLock(() => called.push(`misused ${n}`));
+        if (!isFree) lock.releaseLock();
+        lock.releaseLock();
+        misused.push(t.throwsAsync(call, notHeld));
+      }
+      const next = lock.withLock(() => called.push('next'));
+      await Promise.all(misused);
+      await next;
+      t.deepEqual(called, ['next']);
+    }
   });
 }

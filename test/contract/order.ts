@@ -1,8 +1,7 @@
 /** One holder at a time, in the order of the calls, and what the lock says about them. */
-import {settle} from '../support/async.js';
-import {room, type CreateLock, type Test} from './common.js';
+import {room, type CreateTestedLock, type Reach, type Test} from './common.js';
 
-export function order(test: Test, createLock: CreateLock): void {
+export function order(test: Test, createLock: CreateTestedLock, {settle}: Reach): void {
   test('withLock admits one caller at a time, in the order in which they asked', async (t) => {
     const lock = createLock();
     const enter = room(t);
@@ -68,25 +67,25 @@ export function order(test: Test, createLock: CreateLock): void {
 
   test('isLocked tells of a holder, and pendingCount of those behind it', async (t) => {
     const lock = createLock(10_000);
-    const state = () => [lock.isLocked, lock.pendingCount];
-    t.deepEqual(state(), [false, 0]);
+    const state = async () => [await lock.isLocked, lock.pendingCount];
+    t.deepEqual(await state(), [false, 0]);
     const call = lock.withLock(settle);
-    t.deepEqual(state(), [true, 0]);
+    t.deepEqual(await state(), [true, 0]);
     const controller = new AbortController();
     const second = lock.acquireLock();
     const aborted = lock.acquire({signal: controller.signal});
     const last = lock.acquire();
-    t.deepEqual(state(), [true, 3]);
+    t.deepEqual(await state(), [true, 3]);
     controller.abort(new Error('mine'));
-    t.deepEqual(state(), [true, 2]);
+    t.deepEqual(await state(), [true, 2]);
     await t.throwsAsync(aborted, {message: 'mine'});
     await call;
     await second;
-    t.deepEqual(state(), [true, 1]);
+    t.deepEqual(await state(), [true, 1]);
     lock.releaseLock();
     const guard = await last;
-    t.deepEqual(state(), [true, 0]);
+    t.deepEqual(await state(), [true, 0]);
     guard.release();
-    t.deepEqual(state(), [false, 0]);
+    t.deepEqual(await state(), [false, 0]);
   });
 }

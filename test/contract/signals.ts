@@ -1,10 +1,17 @@
 /** Waits that a signal ends. */
 import {getEventListeners} from 'node:events';
 import type {LockGuard} from '../../src/index.js';
-import {settle, until, watch} from '../support/async.js';
-import {inert, reason, timeoutOf50, type CreateLock, type Test} from './common.js';
+import {until, watch} from '../support/async.js';
+import {
+  inert,
+  reason,
+  timeoutOf50,
+  type CreateTestedLock,
+  type Reach,
+  type Test,
+} from './common.js';
 
-export function signals(test: Test, createLock: CreateLock): void {
+export function signals(test: Test, createLock: CreateTestedLock, {settle}: Reach): void {
   test('an aborted wait rejects with the reason, wherever in the line it is, and the others keep their places', async (t) => {
     for (const aborted of [[0], [1], [2], [3], [0, 1], [1, 3], [3, 2, 1], [0, 1, 2, 3]]) {
       const lock = createLock();
@@ -26,14 +33,14 @@ export function signals(test: Test, createLock: CreateLock): void {
         outcome !== undefined && 'error' in outcome && outcome.error === reason ? [n] : [],
       );
       t.deepEqual(rejected, [...aborted].sort());
-      t.true(lock.isLocked);
+      t.true(await lock.isLocked);
       guard.release();
       await until(() => waiters.every((outcome) => outcome.length === 1));
       t.deepEqual(
         order,
         [0, 1, 2, 3].filter((n) => !aborted.includes(n)),
       );
-      t.false(lock.isLocked);
+      t.false(await lock.isLocked);
     }
   });
 
@@ -48,7 +55,7 @@ export function signals(test: Test, createLock: CreateLock): void {
     await t.throwsAsync(lock.acquire({signal: {...inert, aborted: true}}), {name: 'AbortError'});
     const aborted = AbortSignal.abort();
     t.is(await lock.acquire({signal: aborted}).catch((error: unknown) => error), aborted.reason);
-    t.false(lock.isLocked);
+    t.false(await lock.isLocked);
     await lock.acquireLock();
     await t.throwsAsync(lock.acquire({signal: AbortSignal.abort(reason)}), {is: reason});
     t.is(lock.pendingCount, 0);
@@ -82,7 +89,7 @@ export function signals(test: Test, createLock: CreateLock): void {
     controller.abort(reason);
     holder.release();
     await t.throwsAsync(call, {is: reason});
-    t.false(lock.isLocked);
+    t.false(await lock.isLocked);
   });
 
   test('once the guard is given the signal means nothing', async (t) => {

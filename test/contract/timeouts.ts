@@ -1,15 +1,16 @@
 /** How long a caller waits, and what its giving up means to the others. */
-import {deferred, settle, until, values, watch} from '../support/async.js';
+import {deferred, until, values, watch} from '../support/async.js';
 import {
   isFree,
   room,
   timeoutOf50,
-  type CreateLock,
+  type CreateTestedLock,
   type LockErrorLike,
+  type Reach,
   type Test,
 } from './common.js';
 
-export function timeouts(test: Test, createLock: CreateLock): void {
+export function timeouts(test: Test, createLock: CreateTestedLock, {settle}: Reach): void {
   // In 2.1.0 a waiter that timed out released the lock of the holder. The callers that come after
   // it may themselves time out on a slow machine: what counts is that none of them is admitted.
   test('a withLock that times out admits nobody', async (t) => {

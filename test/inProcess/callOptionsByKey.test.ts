@@ -2,8 +2,9 @@
 import test from 'ava';
 import {createLocksByKey, type Lock} from '../../src/index.js';
 import {callOptions} from '../contract/callOptions.js';
+import {AT_HAND} from '../contract/common.js';
 
-callOptions(test.serial, (timeoutMilliseconds) => {
+const createLock = (timeoutMilliseconds?: number) => {
   const locks = createLocksByKey<string>({timeoutMilliseconds});
   void locks.acquireLock('neighbour');
   const lock = {
@@ -20,4 +21,5 @@ callOptions(test.serial, (timeoutMilliseconds) => {
     },
   };
   return lock as unknown as Lock;
-});
+};
+callOptions(test.serial, createLock, AT_HAND);

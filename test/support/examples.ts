@@ -9,6 +9,7 @@ export const TEXTS = [
   'docs/threads.md',
   'docs/debugging.md',
   'docs/migrating-from-2.md',
+  'docs/postgres.md',
 ] as const;
 
 export interface Example {
@@ -63,7 +64,7 @@ function asCommonJs(code: string): string {
   const imports: string[] = [];
   const rest = code
     .replace(/^import (.*) from (.*);$/gm, (_, names: string, from: string) => {
-      imports.push(`const ${names} = require(${from});`);
+      imports.push(`const ${names.replaceAll(' as ', ': ')} = require(${from});`);
       return '';
     })
     .replace(/^export default /m, 'module.exports = ')

@@ -1,0 +1,224 @@
+import {uncurried} from '../intrinsics.js';
+import type {Contender} from '../line/cohortLine.js';
+import {Threadless} from '../line/threadless.js';
+import {now} from '../shared/runtime/clocks.js';
+import type {Asker, Exchange} from './exchange.js';
+import type {KeyHash} from './keyHash.js';
+import {TOKENS_AT_ONCE, type Answer, type Ask} from './statements.js';
+
+/**
+ * How long a process keeps a lock for its own line until it asks whether others wait. To pass the
+ * lock to another process takes half a millisecond, and within a line a few microseconds.
+ */
+const TENURE_MILLISECONDS = 10;
+
+const slice = uncurried(String.prototype.slice);
+const toBigInt = BigInt;
+
+/** What the contender tells and asks the callers of the line. */
+export interface Callers {
+  /** The holder in the line has lost it. */
+  onLost(error: unknown): void;
+  /** The lock is taken, or nobody can ask: whoever wants it only at once does not get it. */
+  onTaken(): void;
+  /** Nobody in the line is to wait any longer. */
+  onRefused(error: unknown): void;
+  /** Nothing is left of it here or on the server. */
+  onRest(): void;
+  /** Whether the only one who waits wants the lock at once or not at all. */
+  isAttempt(): boolean;
+}
+
+/**
+ * Contends for the advisory lock of one key on behalf of the line of this process.
+ *
+ * What the line wants, and what the session has of it, are two things. The line:
+ *
+ * - idle: wants nothing, and holds nothing.
+ * - contending: wants the lock.
+ * - owning: has it, or has lost it and does not know yet, because its holder is not done.
+ *
+ * The session: `N` nothing, `B` the bell, by which it waits to be called, or `L` the lock. Each answer
+ * of the server says which. What the next ask is, if any, follows from the two alone. So it does not
+ * matter what a caller did meanwhile: a lock that was granted to one who is gone is released by the
+ * next ask.
+ */
+export class PostgresContender extends Threadless implements Contender, Asker {
+  readonly hash: KeyHash;
+  readonly id: unknown;
+  readonly #exchange: Exchange;
+  readonly #onWon: () => void;
+  /** Set before anybody comes. */
+  callers!: Callers;
+
+  #line: 'idle' | 'contending' | 'owning' = 'idle';
+  #session: 'N' | 'B' | 'L' = 'N';
+  /** What is on its way. Until the answer, nobody knows what the session has. */
+  #inFlight: Ask | undefined;
+  /** Whether it was called, or nobody is sure that it was not, since it asked last. */
+  #isCalled = false;
+  /** Since when this process has the lock as far as nobody else is known to wait. */
+  #since = 0;
+  #token: bigint | undefined;
+  /** How many acquisitions have gone by this token. */
+  #acquisitions = 0n;
+
+  constructor(hash: KeyHash, exchange: Exchange, onWon: () => void) {
+    super();
+    this.hash = hash;
+    this.id = hash.lock;
+    this.#exchange = exchange;
+    this.#onWon = onWon;
+  }
+
+  /** The fencing token of the next acquisition. */
+  nextToken(): bigint | undefined {
+    return this.#token === undefined ? undefined : this.#token + this.#acquisitions++;
+  }
+
+  /** Whether nothing would be lost if it were forgotten. */
+  get isAtRest(): boolean {
+    return this.#line === 'idle' && this.#session === 'N' && this.#inFlight === undefined;
+  }
+
+  // The line
+
+  isTaken(): boolean {
+    return this.#session === 'L';
+  }
+
+  /** Whether the session has the lock although nobody in the line does, and nothing is on its way. */
+  get isLeftOver(): boolean {
+    return this.#line === 'idle' && this.#session === 'L' && this.#inFlight === undefined;
+  }
+
+  /** Whether the session has a lock that nobody asked the server to free, and may go on having it. */
+  #isKept(): boolean {
+    return this.#session === 'L' && this.#inFlight === undefined && this.#isWithinTenure();
+  }
+
+  #isWithinTenure(): boolean {
+    return now() - this.#since < TENURE_MILLISECONDS && this.#acquisitions < TOKENS_AT_ONCE;
+  }
+
+  tryTake(): boolean {
+    if (!this.#isKept()) return false;
+    this.#line = 'owning';
+    return true;
+  }
+
+  contend(): void {
+    this.#line = 'contending';
+    if (this.#isKept()) this.#win();
+    else this.#exchange.ask(this);
+  }
+
+  withdraw(): void {
+    this.#becomeIdle();
+  }
+
+  tryFree(): boolean {
+    this.#becomeIdle();
+    return true;
+  }
+
+  #becomeIdle(): void {
+    this.#line = 'idle';
+    if (this.isAtRest) this.#rest();
+    else this.#exchange.ask(this);
+  }
+
+  extendTenure(): boolean {
+    return this.#isKept();
+  }
+
+  handOn(_mayBarge: boolean, contends: boolean): void {
+    if (!contends) return this.#becomeIdle();
+    this.#line = 'contending';
+    this.#exchange.ask(this);
+  }
+
+  recover(): boolean {
+    if (this.#session !== 'L' || this.#inFlight !== undefined) return false;
+    this.#line = 'owning';
+    return true;
+  }
+
+  #win(): void {
+    this.#line = 'owning';
+    this.#onWon();
+  }
+
+  // The server
+
+  nextAsk(): Ask | undefined {
+    if (this.#inFlight !== undefined || this.#line === 'owning') return undefined;
+    const isWanted = this.#line === 'contending';
+    switch (this.#session) {
+      case 'L':
+        return isWanted ? 'o' : 'r';
+      case 'B':
+        return isWanted ? (this.#isCalled ? 'w' : undefined) : 'l';
+      case 'N':
+        return isWanted ? (this.callers.isAttempt() ? 'a' : 't') : undefined;
+    }
+  }
+
+  asked(ask: Ask): void {
+    this.#inFlight = ask;
+    this.#isCalled = false;
+  }
+
+  answered(answer: Answer): void {
+    const asked = this.#inFlight;
+    this.#inFlight = undefined;
+    this.#session = answer[0] as 'N' | 'B' | 'L';
+    if (this.#session === 'L') this.#acquired(answer);
+    if (this.#line === 'contending') {
+      if (this.#session === 'L') return this.#win();
+      // Who has come since it was released, or left, has not been answered yet.
+      if (asked !== 'r' && asked !== 'l') this.callers.onTaken();
+      if (this.#session === 'B') this.#exchange.awaitCall();
+    }
+    if (this.isAtRest) this.#rest();
+    else this.#exchange.ask(this);
+  }
+
+  #acquired(answer: Answer): void {
+    this.#since = now();
+    this.#acquisitions = 0n;
+    const token = slice(answer, 1);
+    if (token !== '') this.#token = toBigInt(token);
+  }
+
+  called(): boolean {
+    if (this.#line !== 'contending') return false;
+    // It may come before the answer by which the session has the bell.
+    this.#isCalled = true;
+    return this.#session === 'B' || this.#inFlight !== undefined;
+  }
+
+  sessionLost(error: unknown): void {
+    this.#session = 'N';
+    this.#inFlight = undefined;
+    this.#isCalled = false;
+    if (this.#line === 'owning') {
+      // A lock that is lost needs no connection, however long its holder goes on.
+      this.#exchange.leave(this);
+      this.callers.onLost(error);
+    } else if (this.isAtRest) this.#rest();
+  }
+
+  #rest(): void {
+    this.#exchange.leave(this);
+    this.callers.onRest();
+  }
+
+  interrupted(): void {
+    this.callers.onTaken();
+  }
+
+  refused(error: unknown): void {
+    this.callers.onRefused(error);
+  }
+}

@@ -1,0 +1,317 @@
+import {READY, createMap, then} from '../intrinsics.js';
+import {eachInMap, min, random} from '../shared/intrinsics.js';
+import {now, startTimer, stopTimer, type Timer} from '../shared/runtime/clocks.js';
+import {Refusal, messageOf} from './errors.js';
+import type {KeyHash} from './keyHash.js';
+import {Session, type Batch, type SessionEvents} from './session.js';
+import type {Answer, Ask} from './statements.js';
+import {nextTurn} from './turns.js';
+import type {PostgresClient} from './types.js';
+
+/** Whoever waits asks now and then, in case nobody calls: a holder that died calls nobody. */
+const POLL_MILLISECONDS = 500;
+
+/** How long a session listens to calls after nobody waits any more. */
+const LISTENING_MILLISECONDS = 10_000;
+
+/** How long it waits before it tries again to connect: at first, doubled each time, and at most. */
+const BACK_OFF_MILLISECONDS = {least: 100, most: 5000};
+
+/**
+ * How long a connection stays that nobody needs: for less, where it would keep the process alive all
+ * the while.
+ */
+const IDLE_MILLISECONDS = {unreferenced: 60_000, referenced: 1000};
+
+/** Somebody in this process who has, or wants, something of the server for one key. */
+export interface Asker {
+  /** By which others call it: its lock's number, or whatever nobody else has. */
+  readonly id: unknown;
+  readonly hash: KeyHash;
+  /** What it would ask now, if anything. */
+  nextAsk(): Ask | undefined;
+  /** It was sent. The answer comes, or else `sessionLost`. */
+  asked(ask: Ask): void;
+  answered(answer: Answer): void;
+  /** The session is over, and whatever it had for this key. */
+  sessionLost(error: unknown): void;
+  /** There is no session, and there will be none before another attempt. */
+  interrupted(error: unknown): void;
+  /** There will be none: nobody is to wait for it any longer. */
+  refused(error: unknown): void;
+  /** Whether it waits to be called. It is to ask, since it may have been, or nobody called it. */
+  called(): boolean;
+}
+
+export interface ExchangeSettings {
+  readonly connect: () => PostgresClient | PromiseLike<PostgresClient>;
+  readonly hasTokens: boolean;
+}
+
+/**
+ * All that a process and the server have to do with each other for the locks of one object.
+ *
+ * Everything that is asked in one turn of the event loop, and while a statement is in flight, goes
+ * into one statement. There is a session from the first who asks on. If it is lost, another is made
+ * as soon as anybody has something to ask.
+ */
+export class Exchange {
+  readonly #settings: ExchangeSettings;
+  /** Those who have or want something. */
+  readonly #askers = createMap<unknown, Asker>();
+  #size = 0;
+  /** Those who may have something to ask. */
+  #asking: Asker[] = [];
+  #session: Session | undefined;
+  #isOpening = false;
+  #isInFlight = false;
+  #isTurnTaken = false;
+
+  /** Whether there has been a session, and why there is none. */
+  #hasConnected = false;
+  #failure: unknown;
+  #failures = 0;
+  #retry: Timer | undefined;
+
+  /** What is to be done about the calls of others. */
+  #listening: 'no' | 'wanted' | 'yes' | 'unwanted' = 'no';
+  #waitedAt = 0;
+  #poll: Timer | undefined;
+  #idle: Timer | undefined;
+  #silence = false;
+
+  constructor(settings: ExchangeSettings) {
+    this.#settings = settings;
+  }
+
+  /** Why there is no connection, where there should be one. */
+  get failure(): string | undefined {
+    return this.#session === undefined && this.#failure !== undefined
+      ? messageOf(this.#failure)
+      : undefined;
+  }
+
+  /**
+   * `asker` may have something to ask, and gets to do so in the next turn of the event loop. From now
+   * on there has to be a connection for it, until it leaves.
+   */
+  ask(asker: Asker): void {
+    if (this.#askers.get(asker.id) === undefined) {
+      this.#askers.set(asker.id, asker);
+      this.#size++;
+      this.#updateNeed();
+    }
+    this.#asking[this.#asking.length] = asker;
+    this.#sendSoon();
+    if (this.#retry === undefined) return;
+    // Whoever does not wait is not to wait for the next attempt either.
+    void then(READY, () => {
+      if (this.#retry !== undefined) asker.interrupted(this.#failure);
+    });
+  }
+
+  /** `asker` has nothing and wants nothing any more. */
+  leave(asker: Asker): void {
+    if (this.#askers.get(asker.id) !== asker) return;
+    this.#askers.delete(asker.id);
+    this.#size--;
+    this.#updateNeed();
+  }
+
+  /** Somebody waits to be called. */
+  awaitCall(): void {
+    this.#waitedAt = now();
+    if (this.#listening === 'no' || this.#listening === 'unwanted') {
+      this.#listening = this.#listening === 'no' ? 'wanted' : 'yes';
+      this.#sendSoon();
+    }
+    this.#poll ??= startTimer(POLL_MILLISECONDS, false, this.#onPoll);
+  }
+
+  // Sending
+
+  #sendSoon(): void {
+    if (this.#isTurnTaken || this.#isInFlight || this.#isOpening) return;
+    this.#isTurnTaken = true;
+    nextTurn(() => {
+      this.#isTurnTaken = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    if (this.#isInFlight || this.#isOpening || this.#retry !== undefined) return;
+    const session = this.#session;
+    if (session === undefined) {
+      if (this.#hasAsks()) this.#open();
+    } else if (this.#listening === 'wanted') {
+      this.#listening = 'yes';
+      this.#flight(session, session.listen(), () => this.#callAll());
+    } else if (this.#listening === 'unwanted') {
+      this.#listening = 'no';
+      this.#flight(session, session.unlisten(), () => undefined);
+    } else this.#exchange(session);
+  }
+
+  #hasAsks(): boolean {
+    for (const asker of this.#asking) if (asker.nextAsk() !== undefined) return true;
+    this.#asking = [];
+    return false;
+  }
+
+  #exchange(session: Session): void {
+    const asked: Asker[] = [];
+    const batch: Batch = {asks: '', locks: '', bells: ''};
+    for (const asker of this.#asking) {
+      const ask = asker.nextAsk();
+      if (ask === undefined) continue;
+      const space = asked.length > 0 ? ' ' : '';
+      batch.asks += space + ask;
+      batch.locks += space + asker.hash.lock;
+      batch.bells += space + asker.hash.bell;
+      asked[asked.length] = asker;
+      asker.asked(ask);
+    }
+    this.#asking = [];
+    if (asked.length === 0 && !this.#silence) return;
+    this.#silence = false;
+    this.#flight(session, session.exchange(batch), (answers) => {
+      for (let n = 0; n < asked.length; n++) (asked[n] as Asker).answered(answers[n] ?? '?');
+    });
+  }
+
+  /** One statement is on its way. */
+  #flight<T>(session: Session, answer: Promise<T>, onAnswer: (answer: T) => void): void {
+    this.#isInFlight = true;
+    this.#updateNeed();
+    const land = (result: T): void => {
+      if (this.#session !== session) return;
+      this.#isInFlight = false;
+      onAnswer(result);
+      this.#updateNeed();
+      this.#sendSoon();
+    };
+    // A statement fails together with its session, which tells.
+    void then(answer, land, () => undefined);
+  }
+
+  // Sessions
+
+  #open(): void {
+    this.#isOpening = true;
+    const events: SessionEvents = {
+      onLost: (error) => {
+        if (opened !== undefined && this.#session === opened) this.#lost(error);
+      },
+      onSilence: () => {
+        this.#silence = this.#size > 0;
+        this.#sendSoon();
+      },
+      onCalled: (lock) => {
+        const asker = this.#askers.get(lock);
+        if (asker?.called()) this.ask(asker);
+      },
+    };
+    let opened: Session | undefined;
+    const {connect, hasTokens} = this.#settings;
+    const begin = (session: Session): void => {
+      if (session.isOver) return this.#failed(new Error('The connection has ended.'));
+      this.#isOpening = false;
+      this.#hasConnected = true;
+      this.#failures = 0;
+      this.#failure = undefined;
+      this.#session = opened = session;
+      this.#updateNeed();
+      this.#askAll();
+    };
+    void then(Session.open(connect, events, hasTokens), begin, (error) => this.#failed(error));
+  }
+
+  /** There is no connection. Whoever waits goes on waiting if there may be one later. */
+  #failed(error: unknown): void {
+    this.#isOpening = false;
+    this.#failure = error;
+    if (error instanceof Refusal || !this.#hasConnected) {
+      eachInMap(this.#askers, (asker) => asker.refused(error));
+      return;
+    }
+    eachInMap(this.#askers, (asker) => asker.interrupted(error));
+    const {least, most} = BACK_OFF_MILLISECONDS;
+    const longest = min(least * 2 ** this.#failures++, most);
+    this.#retry = startTimer(longest * (0.5 + random() / 2), this.#size > 0, () => {
+      this.#retry = undefined;
+      this.#askAll();
+    });
+  }
+
+  #lost(error: unknown): void {
+    this.#session = undefined;
+    this.#isInFlight = false;
+    this.#failure = error;
+    this.#listening = 'no';
+    this.#asking = [];
+    const askers: Asker[] = [];
+    eachInMap(this.#askers, (asker) => (askers[askers.length] = asker));
+    for (const asker of askers) asker.sessionLost(error);
+    this.#askAll();
+  }
+
+  #askAll(): void {
+    this.#asking = [];
+    eachInMap(this.#askers, (asker) => (this.#asking[this.#asking.length] = asker));
+    this.#sendSoon();
+  }
+
+  // Waiting to be called
+
+  readonly #onPoll = (): void => {
+    this.#poll = undefined;
+    this.#callAll();
+    if (now() - this.#waitedAt < LISTENING_MILLISECONDS) {
+      this.#poll = startTimer(POLL_MILLISECONDS, false, this.#onPoll);
+    } else if (this.#listening === 'yes') {
+      this.#listening = 'unwanted';
+      this.#sendSoon();
+    }
+  };
+
+  #callAll(): void {
+    eachInMap(this.#askers, (asker) => {
+      if (!asker.called()) return;
+      this.#waitedAt = now();
+      this.ask(asker);
+    });
+  }
+
+  // Whether there has to be a connection
+
+  /** While anybody holds a lock or waits for one, the connection keeps the process alive. */
+  #updateNeed(): void {
+    const isNeeded = this.#size > 0 || this.#isInFlight;
+    const canRest = this.#session?.keepAlive(isNeeded) ?? true;
+    if (isNeeded) {
+      this.#retry?.ref();
+      stopTimer(this.#idle);
+      this.#idle = undefined;
+      return;
+    }
+    this.#retry?.unref();
+    const {unreferenced, referenced} = IDLE_MILLISECONDS;
+    this.#idle ??= startTimer(canRest ? unreferenced : referenced, !canRest, () => {
+      this.#idle = undefined;
+      void this.end();
+    });
+  }
+
+  /** Gives the connection up. The next who asks something gets another one. */
+  async end(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#listening = 'no';
+    stopTimer(this.#idle);
+    stopTimer(this.#poll);
+    stopTimer(this.#retry);
+    this.#idle = this.#poll = this.#retry = undefined;
+    await session?.end();
+  }
+}

@@ -1,0 +1,428 @@
+// Connections that are lost, or cannot be had.
+import test, {type ExecutionContext} from 'ava';
+import pg from 'pg';
+import type {
+  LockHold,
+  PostgresClient,
+  PostgresLocks,
+  PostgresLocksOptions,
+} from '../../src/postgres/index.js';
+import {deferred, until, watch} from '../support/async.js';
+import {createLocks, newNamespace, sessions} from './support/locks.js';
+import {startPooler} from './support/pooler.js';
+import {Proxy} from './support/proxy.js';
+import {Server} from './support/server.js';
+import {startServers} from './support/servers.js';
+
+const servers = await startServers(test);
+
+const lost = {name: 'LockError', code: 'ERR_LOCK_LOST'};
+const unavailable = {name: 'LockError', code: 'ERR_LOCK_UNAVAILABLE'};
+
+interface ErrorLike extends Error {
+  code?: string;
+  cause?: unknown;
+  unavailable?: string;
+}
+
+type Create = (options?: Partial<PostgresLocksOptions>) => PostgresLocks;
+
+function onEach(
+  title: string,
+  run: (
+    t: ExecutionContext,
+    server: Server,
+    create: Create,
+    terminate: () => Promise<void>,
+    connect: () => pg.Client,
+  ) => Promise<void>,
+): void {
+  for (const server of servers) {
+    test(`${server.name}: ${title}`, async (t) => {
+      const namespace = newNamespace();
+      const connect = () => server.client({application_name: namespace});
+      const create: Create = (options) => createLocks(t, server, {connect, namespace, ...options});
+      const terminate = async () => {
+        for (const {pid} of await sessions(server, namespace)) {
+          await server.query('SELECT pg_terminate_backend($1)', [pid]);
+        }
+      };
+      await run(t, server, create, terminate, connect);
+    });
+  }
+}
+
+function notTested(t: ExecutionContext, why: string): void {
+  t.log(`NOT TESTED: ${why}`);
+  t.pass();
+}
+
+/** Starts a section that goes on until the test says so, and waits until it has begun. */
+async function begin(locks: PostgresLocks, key = 'key') {
+  const work = deferred();
+  const begun = deferred<AbortSignal>();
+  const call = locks.withLock(key, async ({signal}: LockHold) => {
+    begun.resolve(signal);
+    await work.promise;
+  });
+  return {call, signal: await begun.promise, end: work.resolve, fail: work.reject};
+}
+
+// Being told
+
+onEach(
+  'a holder whose session is terminated is told by its signal, by onLost and by its call',
+  async (t, _, create, terminate) => {
+    const losses: Array<{key: string; error: Error}> = [];
+    const locks = create({onLost: (loss) => losses.push(loss), name: 'mine'});
+    const section = await begin(locks);
+    const guard = await locks.acquire('another');
+    await locks.acquireLock('third');
+    await terminate();
+    await until(() => section.signal.aborted && guard.signal.aborted);
+    const reason = section.signal.reason as ErrorLike;
+    t.is(reason.code, 'ERR_LOCK_LOST');
+    t.true(reason.cause instanceof Error);
+    t.regex(reason.message, /^The lock was lost while it was held: .+ \(lock "mine", key "key"\)$/);
+    t.deepEqual(losses.map(({key}) => key).sort(), ['another', 'key', 'third']);
+    t.is(losses.find(({key}) => key === 'key')?.error, reason);
+    section.end();
+    t.is(await t.throwsAsync(section.call), reason);
+    t.throws(() => guard.release(), lost);
+    guard.release();
+    t.throws(() => locks.releaseLock('third'), lost);
+    t.throws(() => locks.releaseLock('third'), {code: 'ERR_LOCK_NOT_HELD'});
+  },
+);
+
+onEach(
+  'what fn throws comes first, and a lock that was released in time is none that is lost',
+  async (t, _, create, terminate) => {
+    const losses: string[] = [];
+    const locks = create({onLost: ({key}) => losses.push(key)});
+    const released = await locks.acquire('released');
+    const section = await begin(locks);
+    released.release();
+    await terminate();
+    await until(() => section.signal.aborted);
+    section.fail(new Error('mine'));
+    await t.throwsAsync(section.call, {message: 'mine'});
+    t.false(released.signal.aborted);
+    t.deepEqual(losses, ['key']);
+  },
+);
+
+onEach(
+  'another process gets the lost lock, and this one only once its old holder is done',
+  async (t, _, create, terminate) => {
+    const [locks, other] = [create(), create()];
+    const section = await begin(locks);
+    const next = watch(locks.withLock('key', () => 'next'));
+    await terminate();
+    await until(() => section.signal.aborted);
+    // It has to connect again, too.
+    t.is(await other.withLock('key', () => 'other'), 'other');
+    t.is(await locks.withLock('another', () => 'connected again'), 'connected again');
+    t.deepEqual(next, []);
+    section.end();
+    await t.throwsAsync(section.call, lost);
+    await until(() => next.length === 1);
+    t.deepEqual(next, [{value: 'next'}]);
+  },
+);
+
+onEach(
+  'a call whose lock is lost before fn begins never calls it',
+  async (t, _, create, terminate) => {
+    const locks = create();
+    const section = await begin(locks);
+    const next = locks.withLock('key', () => 'next');
+    // The next one is admitted, and the session is lost, in one turn of the event loop at best; in any
+    // case nobody runs without being told.
+    await terminate();
+    await until(() => section.signal.aborted);
+    section.end();
+    await t.throwsAsync(section.call, lost);
+    t.is(await next, 'next');
+  },
+);
+
+// Alone, because nobody else may fail meanwhile.
+for (const server of servers) {
+  test.serial(
+    `${server.name}: what onLost throws is an uncaught error, and changes nothing`,
+    async (t) => {
+      const uncaught: unknown[] = [];
+      const previous = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      process.on('uncaughtException', (thrown) => uncaught.push(thrown));
+      t.teardown(() => {
+        process.removeAllListeners('uncaughtException');
+        for (const listener of previous) process.on('uncaughtException', listener);
+      });
+      const error = new Error('thrown by onLost');
+      const locks = createLocks(t, server, {
+        namespace: newNamespace(),
+        connect: () => (client = server.client()),
+        onLost: () => {
+          throw error;
+        },
+      });
+      let client: pg.Client | undefined;
+      const [a, b] = [await begin(locks, 'a'), await begin(locks, 'b')];
+      await client?.end();
+      await until(() => a.signal.aborted && b.signal.aborted && uncaught.length === 2);
+      t.deepEqual(uncaught, [error, error]);
+      a.end();
+      b.end();
+      await t.throwsAsync(a.call, lost);
+      await t.throwsAsync(b.call, lost);
+    },
+  );
+}
+
+// Connecting again
+
+onEach(
+  'those in line keep their order and their waits while the connection is lost and made again',
+  async (t, _, create, terminate) => {
+    const [locks, other] = [create(), create()];
+    const guard = await other.acquire('key');
+    const order: number[] = [];
+    const calls = [1, 2, 3].map((n) => locks.withLock('key', () => order.push(n)));
+    await locks.isLocked('another');
+    await terminate();
+    await until(() => guard.signal.aborted);
+    t.throws(() => guard.release(), lost);
+    await Promise.all(calls);
+    t.deepEqual(order, [1, 2, 3]);
+  },
+);
+
+test('callers wait while the server is restarted, and are told if it takes longer than they do', async (t) => {
+  const server = await Server.start(18);
+  if (typeof server === 'string') return notTested(t, server);
+  t.teardown(() => server.end());
+  const locks = createLocks(t, server, {namespace: newNamespace()});
+  const section = await begin(locks);
+  await server.stop('SIGQUIT');
+  await until(() => section.signal.aborted);
+  section.end();
+  await t.throwsAsync(section.call, lost);
+  const patient = locks.withLock('key', () => 'patient');
+  const hasty = locks.acquire('another', {timeoutMilliseconds: 200});
+  const error = await t.throwsAsync<ErrorLike>(hasty, {code: 'ERR_LOCK_TIMEOUT'});
+  t.regex(String(error.unavailable), /ECONNREFUSED|terminat/);
+  t.is(await locks.tryAcquire('third'), undefined);
+  await t.throwsAsync(locks.isLocked('key'), unavailable);
+  await server.start();
+  t.is(await patient, 'patient');
+  using guard = await locks.tryAcquire('third');
+  t.truthy(guard);
+});
+
+test('a partition is noticed by a holder long before the server gives its lock away', async (t) => {
+  const [server] = servers.slice(-1);
+  if (server === undefined) return notTested(t, 'no server');
+  const proxy = await Proxy.start(server.port);
+  t.teardown(() => proxy.end());
+  const namespace = newNamespace();
+  const url = server.url.replace(String(server.port), String(proxy.port));
+  const connect = () => new pg.Client(url);
+  const locks = createLocks(t, server, {namespace, connect});
+  const section = await begin(locks);
+  proxy.stall();
+  const start = performance.now();
+  await until(() => section.signal.aborted);
+  const milliseconds = performance.now() - start;
+  t.log(`told after ${Math.round(milliseconds)} ms`);
+  t.true(milliseconds < 15_000);
+  t.regex((section.signal.reason as Error).message, /did not answer within 5000 ms/);
+  section.end();
+  await t.throwsAsync(section.call, lost);
+  proxy.cut();
+  proxy.resume();
+  t.is(await locks.withLock('key', () => 'again'), 'again');
+});
+
+onEach(
+  'the session is set such that the server notices within 30 seconds that a client is gone',
+  async (t, _, create, _terminate, connect) => {
+    const client = connect();
+    const locks = create({connect: () => client});
+    const guard = await locks.acquire('key');
+    const {rows} = await client.query<{name: string; setting: string}>(
+      `SELECT name, setting FROM pg_settings WHERE name ~ 'tcp_|_timeout$'`,
+    );
+    const settings = Object.fromEntries(
+      rows.map(({name, setting}): [string, number] => [name, Number(setting)]),
+    );
+    t.like(settings, {
+      tcp_keepalives_idle: 10,
+      tcp_keepalives_interval: 5,
+      tcp_keepalives_count: 4,
+      tcp_user_timeout: 30_000,
+      idle_session_timeout: 0,
+      statement_timeout: 0,
+      lock_timeout: 0,
+    });
+    guard.release();
+  },
+);
+
+// Connections that cannot be had
+
+/** A client that is like another but for some methods. */
+const unlike = (client: pg.Client, methods: object): PostgresClient =>
+  new globalThis.Proxy(client, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(name in methods ? methods : target, name);
+      return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+    },
+  });
+
+onEach(
+  'without any connection so far, a call is told at once why there is none',
+  async (t, server, create) => {
+    for (const [connect, cause] of [
+      [
+        () => server.client({connectionString: 'postgres://postgres@127.0.0.1:1/postgres'}),
+        /ECONNREFUSED/,
+      ],
+      [() => server.client({connectionString: server.url + '_nowhere'}), /does not exist/],
+      [() => Promise.reject(new Error('mine')), /^mine$/],
+      [
+        () => undefined,
+        /^Expected connect to return a client with a method "connect", but got undefined\. Write/,
+      ],
+      [() => ({...{connect: () => undefined}}), /a method "query"/],
+      [() => unlike(server.client(), {processID: undefined}), /does not tell the processID/],
+    ] as ReadonlyArray<readonly [PostgresLocksOptions['connect'], RegExp]>) {
+      const locks = create({connect});
+      const calls = [
+        locks.withLock('key', () => t.fail()),
+        locks.withLock('key', () => t.fail()),
+        locks.acquireLock('another'),
+        locks.tryAcquire('third'),
+        locks.isLocked('key'),
+      ];
+      for (const call of calls) {
+        const error = await t.throwsAsync<ErrorLike>(call, unavailable);
+        t.regex((error.cause as Error).message, cause);
+        t.true(error.message.includes((error.cause as Error).message));
+      }
+      t.is(locks.pendingCount('key'), 0);
+    }
+  },
+);
+
+onEach(
+  'a connection through a pooler is refused, also one that is made later',
+  async (t, _, create, terminate, connect) => {
+    let isPooler = false;
+    const locks = create({
+      connect: () => (isPooler ? unlike(connect(), {processID: 1}) : connect()),
+    });
+    const section = await begin(locks);
+    isPooler = true;
+    await terminate();
+    await until(() => section.signal.aborted);
+    const refused = {...unavailable, message: /pooler/};
+    // One waits for the old holder, and the other for nobody.
+    const waiting = t.throwsAsync(
+      locks.withLock('key', () => t.fail()),
+      refused,
+    );
+    await t.throwsAsync(
+      locks.withLock('another', () => t.fail()),
+      refused,
+    );
+    section.end();
+    await t.throwsAsync(section.call, lost);
+    await waiting;
+    isPooler = false;
+    t.is(await locks.withLock('key', () => 'direct'), 'direct');
+  },
+);
+
+for (const server of servers) {
+  test(`${server.name}: PgBouncer is refused before anything is locked`, async (t) => {
+    const pooler = await startPooler(server);
+    if (pooler === undefined) return notTested(t, 'PgBouncer is not installed here');
+    t.teardown(pooler.end);
+    const locks = createLocks(t, server, {
+      namespace: newNamespace(),
+      connect: () => new pg.Client(pooler.url),
+    });
+    const error = await t.throwsAsync<ErrorLike>(locks.acquire('key'), unavailable);
+    t.regex(error.message, /leads through a pooler/);
+    const rows = await server.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid IN
+      (SELECT pid FROM pg_stat_activity WHERE application_name = 'pooled')`);
+    t.deepEqual(rows, []);
+  });
+}
+
+test('a standby is refused before anything is locked', async (t) => {
+  const primary = await Server.start(18);
+  if (typeof primary === 'string') return notTested(t, primary);
+  t.teardown(() => primary.end());
+  const standby = await primary.startStandby();
+  t.teardown(() => standby.end());
+  const locks = createLocks(t, standby, {namespace: newNamespace()});
+  const error = await t.throwsAsync<ErrorLike>(locks.acquire('key'), unavailable);
+  t.regex(error.message, /The server is a standby/);
+  t.deepEqual(await standby.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`), []);
+});
+
+onEach('a client that connects again by itself is not trusted', async (t, server, create) => {
+  let client = server.client();
+  const connections: pg.Client[] = [];
+  const locks = create({
+    connect: async () => {
+      client = server.client();
+      connections.push(client);
+      return unlike(client, {
+        query: async (statement: pg.QueryConfig) => connections.at(-1)?.query(statement),
+      });
+    },
+  });
+  const section = await begin(locks);
+  const replacement = server.client();
+  replacement.on('error', () => undefined);
+  await replacement.connect();
+  connections.push(replacement);
+  await t
+    .throwsAsync(
+      locks.acquire('another', {timeoutMilliseconds: 300}).then((guard) => guard.release()),
+    )
+    .catch(() => undefined);
+  await until(() => section.signal.aborted);
+  t.regex((section.signal.reason as Error).message, /another connection than before/);
+  section.end();
+  await t.throwsAsync(section.call, lost);
+  await replacement.end();
+});
+
+onEach(
+  'a statement that fails ends the session, because nobody knows what it locked',
+  async (t, server, create, _terminate) => {
+    let fails = false;
+    const locks = create({
+      connect: () => {
+        const client = server.client();
+        return unlike(client, {
+          query: (statement: pg.QueryConfig) =>
+            fails ? Promise.reject(new Error('cancelled')) : client.query(statement),
+        });
+      },
+    });
+    const section = await begin(locks);
+    fails = true;
+    const another = locks.withLock('another', () => 'another');
+    await until(() => section.signal.aborted);
+    fails = false;
+    section.end();
+    await t.throwsAsync(section.call, lost);
+    t.is(await another, 'another');
+  },
+);
