@@ -23,6 +23,9 @@ export interface Question extends Size {
 /** In which each connects, and comes to a steady state. */
 const WARM_UP_MILLISECONDS = 500;
 
+/** How often it is looked how many connections there are. */
+const SAMPLES = 5;
+
 answer((question: Question) => (question.isIdle ? measureIdle(question) : measure(question)));
 
 async function startWorkers({lock, url, callers, keys, processes}: Question) {
@@ -43,9 +46,11 @@ async function measure(question: Question): Promise<Figures> {
   await sleep(WARM_UP_MILLISECONDS);
   const from = now();
   const cpuBefore = serverCpuMilliseconds(serverPid);
-  await sleep(milliseconds / 2);
-  const connections = await countConnections(url);
-  await sleep(milliseconds / 2);
+  let connections = 0;
+  for (let n = 0; n < SAMPLES; n++) {
+    await sleep(milliseconds / SAMPLES);
+    connections = Math.max(connections, await countConnections(url));
+  }
   const serverCpu = serverCpuMilliseconds(serverPid) - cpuBefore;
   const to = now();
   const all = await Promise.all(workers.map(stop));

@@ -19,6 +19,9 @@ if (withLock === undefined) throw new Error(`There is no lock ${lock}.`);
 /** On a clock that all processes of the machine share. */
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
+/** In each measurement another: some locks outlive the process that had them. */
+const nameOf = (key: number) => `${process.ppid} ${key}`;
+
 const sections: Section[] = [];
 const stopped = {at: Infinity};
 let next = 0;
@@ -27,7 +30,7 @@ async function call(): Promise<void> {
   while (stopped.at === Infinity) {
     const key = next++ % keys;
     const asked = now();
-    await withLock?.(`key ${key}`, async () => {
+    await withLock?.(nameOf(key), async () => {
       const entered = now();
       await sleep(1);
       sections.push([key, asked, entered, now()]);
@@ -43,7 +46,8 @@ process.on('message', (message) => {
     process.send?.(sections, () => process.exit());
   }
   // The first process holds the lock, and all others wait.
-  if (message === 'hold') void withLock('key 0', () => new Promise(() => process.send?.('held')));
-  if (message === 'wait') for (let n = 0; n < callers; n++) void withLock('key 0', () => sleep(1));
+  if (message === 'hold') void withLock(nameOf(0), () => new Promise(() => process.send?.('held')));
+  if (message === 'wait')
+    for (let n = 0; n < callers; n++) void withLock(nameOf(0), () => sleep(1));
 });
 process.send?.('ready');

@@ -1,10 +1,11 @@
 /**
- * `npm run test:chaos:postgres -- [--seconds 60] [--seed N]`
+ * `npm run test:chaos:postgres -- [--seconds 60] [--seed N] [--partitions]`
  *
  * Four processes lock three keys on a PostgreSQL of the run's own, with random aborts and timeouts.
  * Meanwhile processes are killed and stopped, sessions terminated, the server is restarted and
  * crashes, and the network of one process is cut, where a network namespace can be made. Where
- * PgBouncer is installed, the processes try it, too, and have to be refused.
+ * PgBouncer is installed, the processes try it, too, and have to be refused. With `--partitions` the
+ * network is cut, and nothing else happens.
  *
  * Counts the times in which two were inside, and says after which blow; the locks that are left in the
  * end; and the times until a holder is told of its loss and until the next one holds.
@@ -23,13 +24,14 @@ import {Server} from '../../postgres/support/server.js';
 import {numberOption} from '../../support/options.js';
 import {randomNumbers} from '../../support/random.js';
 import {transpileFolder} from '../../support/transpile.js';
-import {PROCESSES, judge, type Blow, type ChildData} from './log.js';
+import {PARTITION_MILLISECONDS, PROCESSES, judge, type Blow, type ChildData} from './log.js';
 import {NETWORK, createNetwork} from './network.js';
 
 const {values: given} = parseArgs({
   options: {
     seconds: {type: 'string', default: '60'},
     seed: {type: 'string', default: String(Date.now() % 1_000_000)},
+    partitions: {type: 'boolean', default: false},
   },
 });
 const seconds = numberOption('seconds', given.seconds);
@@ -171,9 +173,6 @@ async function beat(): Promise<void> {
   }
 }
 
-/** Longer than the server needs to notice it. */
-const PARTITION_MILLISECONDS = 40_000;
-
 async function partition(): Promise<void> {
   while (isRunning && network !== undefined) {
     await Promise.race([sleep(20_000 * random()), ended]);
@@ -183,7 +182,7 @@ async function partition(): Promise<void> {
     isCut = true;
     blow('partition', name);
     network.cut();
-    await Promise.race([sleep(PARTITION_MILLISECONDS * (0.2 + random())), ended]);
+    await Promise.race([sleep(PARTITION_MILLISECONDS * (0.2 + 0.8 * random())), ended]);
     network.mend();
     isCut = false;
   }
@@ -196,7 +195,7 @@ setTimeout(() => {
   isRunning = false;
   end();
 }, seconds * 1000);
-await Promise.all([beat(), partition()]);
+await Promise.all([given.partitions ? ended : beat(), partition()]);
 
 // The end
 

@@ -53,8 +53,14 @@ export interface Findings {
 /** For how long a process stands still at most, and until it has made up for it. */
 export const STOPPED_MILLISECONDS = 3000;
 
-/** For how long a blow explains what comes after it. */
-const patienceOf = (what: string) => (what === 'partition' ? 60_000 : 10_000);
+/**
+ * For how long at most a holder is not told of what freed its lock: it stood still, and then its network
+ * was cut.
+ */
+const FREED_MILLISECONDS = 15_000;
+
+/** For how long at most a network is cut. */
+export const PARTITION_MILLISECONDS = 48_000;
 
 /** @param logs what each process wrote, by its name */
 export function judge(logs: ReadonlyMap<string, string>, blows: readonly Blow[]): Findings {
@@ -106,6 +112,10 @@ export function judge(logs: ReadonlyMap<string, string>, blows: readonly Blow[])
   return {stays: stays.length, refusals, wrong, overlaps: findOverlaps(stays, blows), told, next};
 }
 
+/**
+ * One for each stay that went on without having been told of its loss when another began, from the
+ * first other until its end.
+ */
 function findOverlaps(stays: readonly Stay[], blows: readonly Blow[]): Findings['overlaps'] {
   const overlaps: Array<{milliseconds: number; after: string | undefined}> = [];
   const byKey = new Map<string, Stay[]>();
@@ -116,35 +126,40 @@ function findOverlaps(stays: readonly Stay[], blows: readonly Blow[]): Findings[
     for (const stay of ofKey) {
       for (const other of inside) {
         const end = Math.min(other.told ?? Infinity, other.to);
-        if (end <= stay.from) {
+        const isOfOneProcess = other.name === stay.name;
+        // In its own process it keeps the others out even when it has been told.
+        const until = isOfOneProcess ? other.to : end;
+        if (until > stay.from) {
+          const after = isOfOneProcess ? undefined : explain(other, stay.from, end, blows);
+          overlaps.push({milliseconds: until - stay.from, after});
           inside.delete(other);
-          // In its own process it keeps the others out even then.
-          if (other.name === stay.name && other.to > stay.from) {
-            overlaps.push({milliseconds: other.to - stay.from, after: undefined});
-          }
-          continue;
-        }
-        const causes = blows.filter(
-          ({at, what, name}) =>
-            at <= end &&
-            end - at < patienceOf(what) &&
-            (name === undefined || name === other.name) &&
-            what !== 'stop',
-        );
-        const cause = causes.at(-1)?.what;
-        const isStopped = blows.some(
-          ({at, what, name}) =>
-            what === 'stop' && name === other.name && at < end && end - at < STOPPED_MILLISECONDS,
-        );
-        const after =
-          cause !== undefined && isStopped ? `${cause}, of a process that stood still` : cause;
-        overlaps.push({
-          milliseconds: end - stay.from,
-          after: other.name === stay.name ? undefined : after,
-        });
+        } else if (other.to <= stay.from) inside.delete(other);
       }
       inside.add(stay);
     }
   }
   return overlaps;
+}
+
+/** @returns what freed the lock of `stay` before `next`, and why it was told so late, if anything did */
+function explain(
+  stay: Stay,
+  next: number,
+  end: number,
+  blows: readonly Blow[],
+): string | undefined {
+  const concerning = blows.filter(({name}) => name === undefined || name === stay.name);
+  const freed = concerning.filter(
+    ({what, at}) =>
+      ['terminate', 'restart', 'crash'].includes(what) &&
+      at < next &&
+      end - at < FREED_MILLISECONDS,
+  );
+  const {what} = freed.at(-1) ?? {};
+  if (what === undefined) return undefined;
+  const isLate = (kind: string, milliseconds: number) =>
+    concerning.some((blow) => blow.what === kind && blow.at < end && end - blow.at < milliseconds);
+  if (isLate('partition', PARTITION_MILLISECONDS)) return `${what}, behind a partition`;
+  if (isLate('stop', STOPPED_MILLISECONDS)) return `${what}, of a process that stood still`;
+  return what;
 }
