@@ -17,9 +17,13 @@ export const oneThreadChart = (reports: readonly Report[]) =>
 
 const USE: Use = {name: 'asynchronous function', way: 'withLock', isAsync: true};
 
+/** They take fifty times as long as the others, which could not be told apart beside them. */
+const OFF_THE_SCALE = 'Web Locks';
+
 const figures = (part: PartReader): Figure[] =>
   [UNCONTENDED, FEW, MANY].flatMap((load) =>
     part.locks(rowName(USE, load)).flatMap((lock) => {
+      if (lock === OFF_THE_SCALE) return [];
       const value = part.figure(rowName(USE, load), lock, 'nanoseconds');
       return value === undefined ? [] : {panel: load.name, lock, group: group(part, lock), value};
     }),
