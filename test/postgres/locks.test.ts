@@ -330,59 +330,6 @@ for (const server of servers) {
     t.log(`${Math.round(milliseconds / entered)} ms each`);
     t.true(milliseconds < 30 * 100, `${milliseconds} ms`);
   });
-
-  // It takes this thread for some time.
-  test.serial(
-    `${server.name}: a call that finds too little room on the stack leaves the locks usable`,
-    async (t) => {
-      for (const what of ['release', 'acquire', 'isLocked'] as const) {
-        const locks = createLocks(t, server, {namespace: newNamespace()});
-        for (let room = 0; room < 40; room++) {
-          const guard = await locks.acquire(`held ${room}`);
-          // After the time for which a process keeps a lock to itself.
-          await new Promise((resolve) => setTimeout(resolve, 11));
-          withRoom(room, () => {
-            if (what === 'release') guard.release();
-            else
-              locks[what](`new ${room}`).then(
-                (acquired) => typeof acquired === 'object' && acquired.release(),
-                () => undefined,
-              );
-          });
-          await settle();
-          guard.release();
-          for (const key of [`held ${room}`, 'another']) {
-            const locked = locks.withLock(key, {timeoutMilliseconds: 5000}, () => 'usable');
-            t.is(await locked, 'usable', `${what} ${room}`);
-          }
-        }
-      }
-    },
-  );
-}
-
-/** Calls `action` where the stack has that much room, and little more than none for 0. */
-function withRoom(room: number, action: () => void): void {
-  let left = room;
-  const deeper = (): void => {
-    try {
-      deeper();
-    } catch (error) {
-      if (left-- === 0) {
-        try {
-          action();
-        } catch {
-          // There was too little room.
-        }
-      }
-      throw error;
-    }
-  };
-  try {
-    deeper();
-  } catch {
-    // It was called on the way back.
-  }
 }
 
 // What a holder is given
