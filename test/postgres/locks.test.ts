@@ -254,7 +254,7 @@ onEach(
             controller.abort(new Error('mine'));
             // After those who were waiting for it, and in the same turn of the event loop.
             void sent.then(async () => {
-              for (let n = 0; n < 20; n++) await null;
+              for (let n = 0; n < 20; n++) await Promise.resolve();
               answered.resolve();
             });
             return sent;
@@ -371,12 +371,13 @@ for (const server of servers) {
       await server.query('DROP SEQUENCE IF EXISTS databases_lock_tokens');
       await server.query(`CREATE SEQUENCE databases_lock_tokens ${sequence}`);
       const namespace = newNamespace();
-      const [first, second] = [0, 1].map(() => createLocks(t, server, {namespace, tokens: true}));
+      const create = () => createLocks(t, server, {namespace, tokens: true});
+      const [first, second] = [create(), create()];
       const tokens: bigint[] = [];
       const enter = ({token}: LockHold) => void tokens.push(token ?? -1n);
-      await second?.withLock('connects', () => undefined);
-      await Promise.all([1, 2, 3].map(() => first?.withLock('key', enter)));
-      await second?.withLock('key', enter);
+      await second.withLock('connects', () => undefined);
+      await Promise.all([1, 2, 3].map(() => first.withLock('key', enter)));
+      await second.withLock('key', enter);
       return tokens;
     };
     for (const sequence of ['', 'INCREMENT 1', 'INCREMENT 65536', 'INCREMENT 7 START 3']) {
