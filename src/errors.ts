@@ -8,7 +8,7 @@
  * - `ERR_LOCK_NOT_HELD`: `releaseLock` was called while nobody held the lock, or through the wrong
  *   lock object. A `withLock` and a guard fail with it, too, if somebody called `releaseLock` while
  *   they held the lock.
- * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`.
+ * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`, or after `close()` on PostgreSQL.
  *
  * Only locks across threads have these:
  *
@@ -99,7 +99,7 @@ export class LockTimeoutError extends LockError {
   /** How long the caller waited at most. */
   declare readonly timeoutMilliseconds: number;
 
-  /** The key whose lock the caller waited for. Only locks by key set it. */
+  /** The key whose lock the caller waited for. Only locks by key and those on PostgreSQL set it. */
   declare readonly key?: unknown;
 
   /**

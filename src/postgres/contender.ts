@@ -109,8 +109,10 @@ export class PostgresContender extends Threadless implements Contender, Asker {
 
   contend(): void {
     this.#line = 'contending';
-    if (this.#isKept()) this.#win();
-    else this.#exchange.ask(this);
+    if (this.#isKept()) return this.#win();
+    // The session still shares the bell for a caller that has left, and a call may have come meanwhile.
+    if (this.#session === 'B') this.#isCalled = true;
+    this.#exchange.ask(this);
   }
 
   withdraw(): void {

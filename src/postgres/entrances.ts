@@ -1,8 +1,9 @@
-import {assertType, fullError, pooledError, type LockDetails, type LockError} from '../errors.js';
+import {assertType, fullError, type LockDetails, type LockError} from '../errors.js';
 import {NativePromise, READY, createMap, outside, then} from '../intrinsics.js';
 import {waitWithin, type LockSettings} from '../line/limits.js';
 import {Waiter, type Refusal, type WaiterEntrance} from '../line/waiter.js';
 import {reportUncaught} from '../shared/runtime/callers.js';
+import {closedError} from './errors.js';
 import {Exchange, type ExchangeSettings} from './exchange.js';
 import {KeyEntrance, type KeySettings} from './keyEntrance.js';
 import {hashKey} from './keyHash.js';
@@ -30,6 +31,8 @@ export class Entrances implements KeySettings, WaiterEntrance {
   /** By the number of the lock: two keys that have the same share a line, too. */
   readonly #entrances = createMap<string, KeyEntrance>();
   size = 0;
+  /** How many calls of `isLocked` wait for the server. */
+  #questions = 0;
   #closer: Waiter | undefined;
 
   /** @param lock the object by which the callers come */
@@ -83,12 +86,12 @@ export class Entrances implements KeySettings, WaiterEntrance {
 
   /** Throws if nobody may come any more, or the last one that did has come for one key too many. */
   #assertOpen(): void {
-    if (this.#closer !== undefined) throw pooledError(this.naming());
+    if (this.#closer !== undefined) throw closedError(this.naming());
     const {maxKeys} = this.#own;
     if (this.size > maxKeys) {
       throw fullError(
         `Expected at most ${maxKeys} keys to be held or awaited at one time in this process. ` +
-          'Give createPostgresLocks more maxKeys, if the server has room for them.',
+          'Give createPostgresLocks a larger maxKeys, if the server has room for them.',
       );
     }
   }
@@ -104,9 +107,15 @@ export class Entrances implements KeySettings, WaiterEntrance {
     this.#assertOpen();
     const known = this.#entrances.get(hash.lock)?.isKnownToBeLocked();
     if (known !== undefined) return known;
-    return new NativePromise((resolve, reject) => {
-      this.exchange.ask(new Question(hash, this.exchange, resolve, reject));
-    });
+    this.#questions++;
+    try {
+      return await new NativePromise<boolean>((resolve, reject) => {
+        this.exchange.ask(new Question(hash, this.exchange, resolve, reject));
+      });
+    } finally {
+      this.#questions--;
+      if (this.#closer !== undefined) void then(READY, this.#admitCloser);
+    }
   }
 
   pendingCount(key: string): number {
@@ -126,16 +135,16 @@ export class Entrances implements KeySettings, WaiterEntrance {
   // The end
 
   async close(): Promise<void> {
-    if (this.#closer !== undefined) throw pooledError(this.naming());
+    if (this.#closer !== undefined) throw closedError(this.naming());
     const closer = new Waiter(this);
-    const closing = this.size > 0 ? waitWithin(closer, this.settings) : undefined;
+    const closing = this.size + this.#questions > 0 ? waitWithin(closer, this.settings) : undefined;
     this.#closer = closer;
     if (closing !== undefined) await closing;
-    await this.exchange.end();
+    await this.exchange.close();
   }
 
   readonly #admitCloser = (): void => {
-    if (this.size === 0) this.#closer?.admit(0);
+    if (this.size + this.#questions === 0) this.#closer?.admit(0);
   };
 
   admitted(): void {

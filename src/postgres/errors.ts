@@ -20,15 +20,25 @@ export const lostError = (cause: unknown, lock?: LockDetails): LockError =>
   causedBy(
     cause,
     'ERR_LOCK_LOST',
-    `The lock was lost while it was held: ${messageOf(cause)} ` +
-      'Another process may have acquired it since.',
+    `The lock was lost while it was held, and another process may have it by now: ${messageOf(cause)}`,
     lock,
   );
+
+export const closedError = (lock?: LockDetails): LockError =>
+  new LockError('ERR_LOCK_POOLED', 'These locks cannot be used after close().', lock);
 
 export const unavailableError = (cause: unknown, lock?: LockDetails): LockError =>
   causedBy(cause, 'ERR_LOCK_UNAVAILABLE', `Cannot lock on PostgreSQL: ${messageOf(cause)}`, lock);
 
-/** Of a connection that will do as little the next time: nobody waits for another one. */
+/** A connection cannot be used for locks, and the next one could not either. So nobody waits for it. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
+
+  /** Whether the next one may be usable after all, if an earlier one was. */
+  readonly isTransient: boolean;
+
+  constructor(message: string, isTransient = false) {
+    super(message);
+    this.isTransient = isTransient;
+  }
 }

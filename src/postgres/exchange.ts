@@ -1,4 +1,4 @@
-import {READY, createMap, then} from '../intrinsics.js';
+import {READY, assertRoom, createMap, then} from '../intrinsics.js';
 import {eachInMap, min, random} from '../shared/intrinsics.js';
 import {now, startTimer, stopTimer, type Timer} from '../shared/runtime/clocks.js';
 import {Refusal, messageOf} from './errors.js';
@@ -22,6 +22,12 @@ const BACK_OFF_MILLISECONDS = {least: 100, most: 5000};
  * the while.
  */
 const IDLE_MILLISECONDS = {unreferenced: 60_000, referenced: 1000};
+
+/**
+ * How many asks go into one statement. Each that calls another session looks through `pg_locks`, and
+ * a sign of life has to wait until the statement is answered.
+ */
+const MOST_ASKS = 200;
 
 /** Somebody in this process who has, or wants, something of the server for one key. */
 export interface Asker {
@@ -71,6 +77,10 @@ export class Exchange {
   #hasConnected = false;
   #failure: unknown;
   #failures = 0;
+  /** Whether the session has answered a statement. */
+  #isProven = false;
+  /** Whether no session is wanted any more. */
+  #isClosed = false;
   #retry: Timer | undefined;
 
   /** What is to be done about the calls of others. */
@@ -96,6 +106,8 @@ export class Exchange {
    * on there has to be a connection for it, until it leaves.
    */
   ask(asker: Asker): void {
+    // If the stack ran out halfway, nothing would be sent any more.
+    assertRoom(60);
     if (this.#askers.get(asker.id) === undefined) {
       this.#askers.set(asker.id, asker);
       this.#size++;
@@ -132,12 +144,15 @@ export class Exchange {
 
   #sendSoon(): void {
     if (this.#isTurnTaken || this.#isInFlight || this.#isOpening) return;
+    // First: it throws if the stack runs out, and then there is no turn.
+    nextTurn(this.#onTurn);
     this.#isTurnTaken = true;
-    nextTurn(() => {
-      this.#isTurnTaken = false;
-      this.#send();
-    });
   }
+
+  readonly #onTurn = (): void => {
+    this.#isTurnTaken = false;
+    this.#send();
+  };
 
   #send(): void {
     if (this.#isInFlight || this.#isOpening || this.#retry !== undefined) return;
@@ -162,9 +177,14 @@ export class Exchange {
   #exchange(session: Session): void {
     const asked: Asker[] = [];
     const batch: Batch = {asks: '', locks: '', bells: ''};
+    const later: Asker[] = [];
     for (const asker of this.#asking) {
       const ask = asker.nextAsk();
       if (ask === undefined) continue;
+      if (asked.length === MOST_ASKS) {
+        later[later.length] = asker;
+        continue;
+      }
       const space = asked.length > 0 ? ' ' : '';
       batch.asks += space + ask;
       batch.locks += space + asker.hash.lock;
@@ -172,11 +192,11 @@ export class Exchange {
       asked[asked.length] = asker;
       asker.asked(ask);
     }
-    this.#asking = [];
+    this.#asking = later;
     if (asked.length === 0 && !this.#silence) return;
     this.#silence = false;
-    this.#flight(session, session.exchange(batch), (answers) => {
-      for (let n = 0; n < asked.length; n++) (asked[n] as Asker).answered(answers[n] ?? '?');
+    this.#flight(session, session.exchange(batch, asked.length), (answers) => {
+      for (let n = 0; n < asked.length; n++) (asked[n] as Asker).answered(answers[n] as Answer);
     });
   }
 
@@ -187,12 +207,14 @@ export class Exchange {
     const land = (result: T): void => {
       if (this.#session !== session) return;
       this.#isInFlight = false;
+      this.#isProven = this.#hasConnected = true;
+      this.#failures = 0;
       onAnswer(result);
       this.#updateNeed();
       this.#sendSoon();
     };
-    // A statement fails together with its session, which tells.
-    void then(answer, land, () => undefined);
+    // Whatever went wrong, nobody knows what the session has now.
+    void then(answer, land, (error) => session.lose(error));
   }
 
   // Sessions
@@ -217,8 +239,8 @@ export class Exchange {
     const begin = (session: Session): void => {
       if (session.isOver) return this.#failed(new Error('The connection has ended.'));
       this.#isOpening = false;
-      this.#hasConnected = true;
-      this.#failures = 0;
+      if (this.#isClosed) return void session.end();
+      this.#isProven = false;
       this.#failure = undefined;
       this.#session = opened = session;
       this.#updateNeed();
@@ -231,7 +253,7 @@ export class Exchange {
   #failed(error: unknown): void {
     this.#isOpening = false;
     this.#failure = error;
-    if (error instanceof Refusal || !this.#hasConnected) {
+    if ((error instanceof Refusal && !error.isTransient) || !this.#hasConnected) {
       eachInMap(this.#askers, (asker) => asker.refused(error));
       return;
     }
@@ -253,7 +275,9 @@ export class Exchange {
     const askers: Asker[] = [];
     eachInMap(this.#askers, (asker) => (askers[askers.length] = asker));
     for (const asker of askers) asker.sessionLost(error);
-    this.#askAll();
+    // If each session failed at its first statement, there would be one after the other without a pause.
+    if (this.#isProven) this.#askAll();
+    else this.#failed(error);
   }
 
   #askAll(): void {
@@ -301,6 +325,12 @@ export class Exchange {
       this.#idle = undefined;
       void this.end();
     });
+  }
+
+  /** Ends the session, also one that is being opened. Nobody may ask anything afterwards. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.end();
   }
 
   /** Gives the connection up. The next who asks something gets another one. */

@@ -1,6 +1,6 @@
 import type {PostgresClient} from './types.js';
 
-/** What has to be in the options of `postgres()`, beside those that say where the server is. */
+/** The options that `postgres()` needs, besides those that say where the server is. */
 export interface PostgresJsOptions {
   readonly max: 1;
   readonly idle_timeout: 0;
@@ -10,7 +10,7 @@ export interface PostgresJsOptions {
   readonly onnotify: (channel: string, payload: string) => void;
 }
 
-/** What is needed of what `postgres()` of postgres.js returns. */
+/** What the adapter needs of the object that `postgres()` returns. */
 export interface PostgresJsSql {
   unsafe(
     text: string,
@@ -21,8 +21,8 @@ export interface PostgresJsSql {
 }
 
 /**
- * A client for `createPostgresLocks` by postgres.js, which otherwise connects again by itself, and
- * tells nobody that all locks of the connection before are lost.
+ * Makes a client for `createPostgresLocks` out of postgres.js. By itself, postgres.js would reconnect
+ * without telling anybody that the locks of the former connection are lost.
  *
  * @example
  * const locks = createPostgresLocks({

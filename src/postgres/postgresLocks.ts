@@ -1,10 +1,11 @@
-import {assertOptions, assertType, badValueError, pooledError} from '../errors.js';
+import {assertOptions, assertType, badValueError} from '../errors.js';
 import {takeOptions, type AnyFunction} from '../line/calls.js';
 import {createSettings, limitsOf, type WaitLimits} from '../line/limits.js';
 import {inspectName, rejecting, unlessAborted} from '../line/lineLock.js';
 import {INSPECT, SELF, unproxied} from '../line/receiver.js';
 import type {AcquireOptions} from '../types.js';
 import {Entrances} from './entrances.js';
+import {closedError} from './errors.js';
 import type {
   LockedFunction,
   PostgresLock,
@@ -61,7 +62,7 @@ class LocksOnPostgres implements PostgresLocks {
 
   releaseLock(key: string): void {
     const entrances = LocksOnPostgres.#of(this);
-    if (entrances.isClosed) throw pooledError(entrances.naming());
+    if (entrances.isClosed) throw closedError(entrances.naming());
     entrances.use(key, (entrance) => entrance.releaseCurrent());
   }
 
@@ -201,9 +202,9 @@ const OPTIONS = [
 /**
  * Creates locks by key that work across processes and machines, on PostgreSQL.
  *
- * Nothing is connected yet. The first caller that needs the server gets a client from `connect`, and
- * all callers of this process share it. The server needs no table, and the user no rights but those to
- * connect (and, for fencing tokens, to create a sequence).
+ * Nothing is connected yet. The first call that needs the server calls `connect`, and all callers in
+ * this process share that client. There is no table. The user needs the right to connect, and for
+ * fencing tokens the right to create a sequence, or to use the one that exists.
  *
  * @throws `TypeError` when an option is missing or of the wrong type, `RangeError` when
  *   `timeoutMilliseconds` is negative or NaN, or `maxKeys` is not a whole number from 1 on

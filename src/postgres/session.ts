@@ -1,5 +1,5 @@
 import {badTypeError} from '../errors.js';
-import {NativePromise, then, uncurried} from '../intrinsics.js';
+import {NativePromise, createWeakMap, then, uncurried} from '../intrinsics.js';
 import {now, startTimer, stopTimer, type Timer} from '../shared/runtime/clocks.js';
 import {Refusal} from './errors.js';
 import {
@@ -7,32 +7,41 @@ import {
   CREATE_TOKENS,
   FIND_TOKENS,
   SETTINGS,
+  TOKENS,
   channelOf,
   exchangeStatement,
   type Answer,
 } from './statements.js';
-import {nextTurn} from './turns.js';
 import type {PostgresClient} from './types.js';
 
-/** How long the making of a connection may take, until the first lock could be asked for. */
+/** How long it may take to connect and to prepare the session. */
 const CONNECTING_MILLISECONDS = 10_000;
 
 /**
- * How long a connection may be silent until it is asked for a sign of life, and how long each answer
- * may take. Together far less than the 30 seconds after which the server gives up a client that it no
- * longer hears: so a holder is told that it has lost the lock before anybody else can get it.
+ * After how much silence the server is asked for a sign of life, and how long each answer may take.
+ * The server gives up a client that it no longer hears after 30 seconds. These two add up to far less,
+ * so a holder is told that it has lost the lock before anybody else can get it.
  */
 const SILENCE_MILLISECONDS = 5000;
 const ANSWER_MILLISECONDS = 5000;
 
+/** How long a thread that was busy has, to read an answer that has come meanwhile. */
+const READING_MILLISECONDS = 50;
+
+/** How long the end of a connection is awaited. The other side may be gone, and never answer. */
+const ENDING_MILLISECONDS = 2000;
+
+/** The clients that have been connected once. */
+const used = createWeakMap<object, true>();
+
 const split = uncurried(String.prototype.split as (this: string, separator: string) => string[]);
 
 export interface SessionEvents {
-  /** It is over, and with it all that it held. Not called of one that was ended. */
+  /** The session was lost, and with it all that it held. Not called when it was ended by `end`. */
   onLost(error: unknown): void;
   /** Nothing has been sent for a while: time to ask for a sign of life. */
   onSilence(): void;
-  /** Another session freed the lock of that number, and this one is next. */
+  /** Another session freed the lock with this number, and it is this session's turn. */
   onCalled(lock: string): void;
 }
 
@@ -46,11 +55,11 @@ export interface Batch {
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * One connection, from its making to its end. It has one statement in flight at most; whoever sends
- * one waits for its answer before the next.
+ * One connection, from when it is made until it ends. At most one statement is in flight: whoever
+ * sends one waits for the answer before the next.
  *
- * Nobody can say which locks a session holds after a statement that failed. So it is over then, and
- * the server frees all of them.
+ * After a statement has failed, nobody can say which locks the session holds. So the session ends
+ * then, and the server frees all of them.
  */
 export class Session {
   readonly #client: PostgresClient;
@@ -72,14 +81,14 @@ export class Session {
       text: exchangeStatement(hasTokens),
     };
     // First: an error that nobody listens to ends the process.
-    client.on('error', (error) => this.#lose(error));
-    client.on('end', () => this.#lose(new Error('The connection has ended.')));
+    client.on('error', (error) => this.lose(error));
+    client.on('end', () => this.lose(new Error('The connection has ended.')));
     client.on('notification', ({payload}) => {
       if (payload !== undefined && !this.#isOver) events.onCalled(payload);
     });
   }
 
-  /** @throws `Refusal` where the connection is not one to the server itself, and that a primary one */
+  /** @throws `Refusal` when the connection does not lead straight to a primary server */
   static async open(
     connect: () => PostgresClient | PromiseLike<PostgresClient>,
     events: SessionEvents,
@@ -90,6 +99,13 @@ export class Session {
     const opening = async () => {
       const client = await connect();
       assertClient(client);
+      if (used.get(client)) {
+        throw new Refusal(
+          'connect returned a client that was used before, and a client connects only once. ' +
+            'Write connect: () => new pg.Client(url).',
+        );
+      }
+      used.set(client, true);
       const opened = (session = new Session(client, events, hasTokens));
       if (isLate) void opened.end();
       await client.connect();
@@ -122,20 +138,20 @@ export class Session {
       throw new Refusal(
         'The server is a standby, which grants locks that others hold on the primary. ' +
           'Connect to the primary.',
+        true,
       );
     }
     await this.#query(SETTINGS);
-    if (hasTokens) await this.#createTokens();
+    if (hasTokens) await this.#prepareTokens();
     this.#watch();
   }
 
-  /** The server tells its process to whoever connects, and a pooler makes one up. */
+  /** The server tells each client the number of its process. A pooler makes one up. */
   #assertDirect(): void {
     const {processID} = this.#client;
     if (processID === undefined || processID === null) {
       throw new Refusal(
-        'The client does not tell the processID of its connection, ' +
-          'so nobody knows whether that leads through a pooler.',
+        'The client has no processID, without which a pooler could not be noticed.',
       );
     }
     if (String(processID) !== this.#pid) {
@@ -146,38 +162,49 @@ export class Session {
     }
   }
 
-  async #createTokens(): Promise<void> {
-    const exist = async () => (await this.#query(FIND_TOKENS))[0]?.['exists'] === 'true';
-    if (await exist()) return;
-    try {
-      await this.#query(CREATE_TOKENS);
-    } catch (error) {
-      // Another session may have been quicker.
-      if (!(await exist())) throw error;
+  async #prepareTokens(): Promise<void> {
+    const find = async () => (await this.#query(FIND_TOKENS))[0]?.['grow'];
+    let grow = await find();
+    if (grow === undefined) {
+      try {
+        await this.#query(CREATE_TOKENS);
+        grow = await find();
+      } catch (error) {
+        // Another session may have been quicker.
+        grow = await find();
+        if (grow === undefined) throw error;
+      }
+    }
+    if (grow !== 'true') {
+      throw new Refusal(
+        `"${TOKENS}" is no sequence whose numbers always grow. ` +
+          'Create it with a positive INCREMENT, CACHE 1 and NO CYCLE.',
+      );
     }
   }
 
-  /** Sends a batch. What becomes of it when the session ends, `onLost` tells, and not this. */
-  async exchange({asks, locks, bells}: Batch): Promise<Answer[]> {
+  /** Sends a batch. If it fails, the session is lost, and `onLost` is called. */
+  async exchange({asks, locks, bells}: Batch, count: number): Promise<Answer[]> {
     const rows = await this.#send({...this.#statement, values: [asks, locks, bells]});
     const {pid, answers} = rows[0] ?? {};
     if (pid !== this.#pid || typeof answers !== 'string') {
-      return this.#fail('The client has another connection than before.');
+      return this.#fail('The client has reconnected by itself.');
     }
     const all = answers === '' ? [] : split(answers, ' ');
     for (const answer of all) {
-      if (answer === '?') return this.#fail('Somebody else used the connection to unlock.');
+      if (answer === '?') return this.#fail('Other code released a lock on this connection.');
     }
+    if (all.length !== count) return this.#fail('The answer of the server is not complete.');
     return all;
   }
 
   #fail(message: string): never {
     const error = new Error(message);
-    this.#lose(error);
+    this.lose(error);
     throw error;
   }
 
-  /** Lets others call this session. */
+  /** From now on other sessions can call this one. */
   async listen(): Promise<void> {
     await this.#send({text: `LISTEN "${channelOf(this.#pid)}"`});
   }
@@ -186,22 +213,21 @@ export class Session {
     await this.#send({text: 'UNLISTEN *'});
   }
 
-  /** Sends a statement and waits for the answer, though not for ever. A failure ends the session. */
+  /** Sends a statement, and waits for the answer for a limited time. A failure ends the session. */
   async #send(statement: {name?: string; text: string; values?: string[]}): Promise<Row[]> {
     this.#sentAt = now();
     this.#isAwaiting = true;
-    const timer = startTimer(ANSWER_MILLISECONDS, false, () => {
-      // The answer may be there, where this thread was too busy to look at it.
-      nextTurn(() => {
-        if (this.#isAwaiting && now() - this.#sentAt >= ANSWER_MILLISECONDS) {
-          this.#lose(new Error(`The server did not answer within ${ANSWER_MILLISECONDS} ms.`));
-        }
+    let timer = startTimer(ANSWER_MILLISECONDS, false, () => {
+      // This thread may have been too busy to read the answer. The next turn of the event loop would be
+      // too early to say: in Deno it comes before the socket is read.
+      timer = startTimer(READING_MILLISECONDS, false, () => {
+        this.lose(new Error(`The server did not answer within ${ANSWER_MILLISECONDS} ms.`));
       });
     });
     try {
       return (await this.#client.query(statement)).rows as Row[];
     } catch (error) {
-      this.#lose(error);
+      this.lose(error);
       throw error;
     } finally {
       this.#isAwaiting = false;
@@ -209,7 +235,7 @@ export class Session {
     }
   }
 
-  /** Only while the session begins. */
+  /** Only while the session is prepared: a failure is reported by `open`. */
   async #query(text: string): Promise<Row[]> {
     return (await this.#client.query({text})).rows as Row[];
   }
@@ -230,14 +256,15 @@ export class Session {
     });
   }
 
-  /** Whether it keeps the process alive. @returns whether the client can tell */
+  /** Sets whether the connection keeps the process alive. @returns whether the client lets it be set */
   keepAlive(keepsAlive: boolean): boolean {
     const client = this.#client;
     if (typeof client.ref !== 'function' || typeof client.unref !== 'function') return false;
     if (keepsAlive !== this.#isReferenced) {
-      this.#isReferenced = keepsAlive;
       if (keepsAlive) client.ref();
       else client.unref();
+      // Last: either may throw if the stack runs out.
+      this.#isReferenced = keepsAlive;
     }
     return true;
   }
@@ -248,29 +275,37 @@ export class Session {
     return this.#isOver;
   }
 
-  #lose(error: unknown): void {
+  lose(error: unknown): void {
     if (this.#isOver) return;
     void this.end();
     this.#events.onLost(error);
   }
 
-  /** Ends it. Resolves in any case, and before long. */
+  /** Ends the session. Never rejects, and resolves before long even if nobody answers. */
   async end(): Promise<void> {
     this.#isOver = true;
     stopTimer(this.#beat);
-    // `pg` never ends a connection that does not keep the process alive.
-    this.keepAlive(true);
     await new NativePromise<void>((resolve) => {
+      const timer = startTimer(ENDING_MILLISECONDS, true, () => {
+        // The server, or the system, sees to what cannot be ended in an orderly way.
+        resolve();
+        this.keepAlive(false);
+      });
       const stop = () => {
         stopTimer(timer);
-        this.keepAlive(false);
         resolve();
       };
-      // The server sees to what cannot be ended in an orderly way.
-      const timer = startTimer(ANSWER_MILLISECONDS, false, stop);
-      const ending = async () => this.#client.end();
-      void then(ending(), stop, stop);
+      void then(this.#endClient(), stop, stop);
     });
+  }
+
+  async #endClient(): Promise<void> {
+    try {
+      // `pg` never ends a connection that does not keep the process alive.
+      this.keepAlive(true);
+    } finally {
+      await this.#client.end();
+    }
   }
 }
 

@@ -2,13 +2,16 @@
 import type {AbortSignalLike, AcquireOptions, LockGuard} from '../types.js';
 
 /**
- * What is needed of a client: a connection of its own to PostgreSQL. A `Client` of the package `pg`
- * is one, a `Pool` is none.
+ * What the locks need of a client: a connection of its own to PostgreSQL. A `Client` of the package
+ * `pg` is one. A `Pool` is not.
  */
 export interface PostgresClient {
   connect(): PromiseLike<unknown>;
 
-  /** Values are always strings, and so is what comes back. With a `name` it is prepared once. */
+  /**
+   * Values are always strings, and so are the columns of the rows. A statement with a `name` may be
+   * prepared once and reused.
+   */
   query(statement: {
     name?: string;
     text: string;
@@ -19,16 +22,19 @@ export interface PostgresClient {
   on(event: 'end', listener: () => void): unknown;
   on(event: 'notification', listener: (message: {payload?: string | undefined}) => void): unknown;
 
-  /** Ends the connection, and does not wait for a query that is not answered. */
+  /** Ends the connection, without waiting for a query that has not been answered. */
   end(): PromiseLike<unknown>;
 
   /**
-   * The number of the server's process, as the server told it when the connection was made. Without
-   * it, nobody knows whether a connection leads through a pooler, and so it is refused.
+   * The number of the server's process, which the server tells when a client connects. A client
+   * without it is refused, because a pooler could not be noticed.
    */
   readonly processID?: number | null | undefined;
 
-  /** Whether the connection keeps the process alive. Without these it is ended when it is idle. */
+  /**
+   * Set whether the connection keeps the process alive. Without these two methods, an idle connection
+   * is ended after a second.
+   */
   ref?(): void;
   unref?(): void;
 }
@@ -40,43 +46,42 @@ type PlatformSignal<Global = typeof globalThis> = Global extends {
   ? TSignal
   : AbortSignalLike;
 
-/** What a holder can know of its own acquisition. */
+/** What a holder is told about its own acquisition. */
 export interface LockHold {
   /**
-   * Aborts when the lock is lost while it is held, because the connection was: with a `LockError`,
-   * `code: 'ERR_LOCK_LOST'`, whose `cause` says why. Somebody else may have the lock soon, or has it
-   * already.
+   * Aborts when the connection is lost while the lock is held. The reason is a `LockError`,
+   * `code: 'ERR_LOCK_LOST'`, whose `cause` says what happened. Another process may have the lock by
+   * then.
    */
   readonly signal: PlatformSignal;
 
   /**
-   * The fencing token of this acquisition; only with `tokens: true`. Each acquisition of a key has a
-   * greater one than those before it, whichever process they were of. A resource that remembers the
-   * greatest that it has seen, and refuses smaller ones, is safe from holders that do not know yet
-   * that they have lost the lock.
+   * The fencing token of this acquisition, with `tokens: true`. It is greater than the tokens of all
+   * earlier acquisitions of the key, in whichever process. A resource that remembers the greatest
+   * token it has seen, and refuses smaller ones, is safe from a holder that does not know yet that it
+   * has lost the lock.
    */
   readonly token: bigint | undefined;
 }
 
-/** The same, but TypeScript does not infer it from where this stands. */
-type Given<TArgs extends unknown[]> = [TArgs][TArgs extends unknown ? 0 : never];
-
 /**
- * What `withLock` calls: with the arguments that it was given, and then with the hold. So a function
- * that would take the hold for an option of its own does not compile.
+ * What `withLock` calls: its arguments are those given to `withLock`, followed by the hold. A function
+ * that would mistake the hold for options of its own does not compile.
  */
 export type LockedFunction<TArgs extends unknown[], TResult> = (
-  ...args: [...Given<TArgs>, LockHold]
+  // `TArgs`, but TypeScript does not infer it from here. (From TypeScript 5.4 on, `NoInfer` says so.)
+  ...args: [...[TArgs][TArgs extends unknown ? 0 : never], LockHold]
 ) => PromiseLike<TResult> | TResult;
 
 /** One acquisition, to be released once. */
 export interface PostgresLockGuard extends LockGuard, LockHold {
   /**
-   * Releases the lock. The next in this process, or the server, learns of it at once; nothing waits
-   * for the server.
+   * Releases the lock. The next caller in this process has it at once, and the server is told without
+   * being waited for.
    *
    * @throws `LockError`, `code: 'ERR_LOCK_LOST'`, at the first call, when the lock was lost
-   *   meanwhile; `code: 'ERR_LOCK_NOT_HELD'`, when somebody called `releaseLock` under the guard
+   *   meanwhile; `code: 'ERR_LOCK_NOT_HELD'`, when `releaseLock` was called for this acquisition
+   *   before
    */
   release(): void;
 }
@@ -85,16 +90,16 @@ export interface PostgresLockGuard extends LockGuard, LockHold {
  * A lock for each key, across all processes and machines that use the same namespace of the same
  * database.
  *
- * Callers of one process get the lock of a key in the order in which they asked, and processes take
+ * Callers in one process get the lock of a key in the order in which they asked, and processes take
  * turns. A lock is not re-entrant: a holder that asks again waits for itself. However many callers
  * and keys there are, a process has one connection.
  *
- * Methods that return a promise report every error by rejecting. Beside those that are listed with
- * each method, a call that needs the server rejects with:
+ * Methods that return a promise report every error by rejecting. Besides those listed with each
+ * method, a call that needs the server rejects with:
  *
- * - `LockError`, `code: 'ERR_LOCK_UNAVAILABLE'`, with its `cause`, when no connection could be made
- *   although there had never been one, or when it leads to a standby or through a pooler. Once there
- *   has been a connection, calls wait for the next one until their timeout.
+ * - `LockError`, `code: 'ERR_LOCK_UNAVAILABLE'`, with its `cause`, when the first connection cannot be
+ *   made or used, or when a connection leads through a pooler. Once there has been a connection, calls
+ *   wait for the next one until their timeout.
  * - `LockError`, `code: 'ERR_LOCK_FULL'`, when as many keys as `maxKeys` are in use.
  * - `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link PostgresLocks.close} was called.
  * - `TypeError` when the key is not a string.
@@ -109,11 +114,11 @@ export interface PostgresLocks {
    * when the lock is lost. Until `fn` has settled nobody else in this process gets the lock even
    * then.
    *
-   * @returns what `fn` returned. The next in this process has the lock by then; the server learns of
-   *   the release a moment later.
+   * @returns what `fn` returned. The next caller in this process has the lock by then; the server
+   *   learns of the release a moment later.
    * @throws (rejects with) what `fn` threw
-   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_LOST'`, when `fn` is done but the lock was
-   *   lost before that
+   * @throws (rejects with) `LockError`, `code: 'ERR_LOCK_LOST'`, when the lock was lost before `fn`
+   *   was done, or before it began
    * @throws (rejects with) `LockTimeoutError` when the lock was not free within
    *   `timeoutMilliseconds`, counted from this call. `fn` is then never called. If there was no
    *   connection at that time, the error's `unavailable` says why.
@@ -147,8 +152,8 @@ export interface PostgresLocks {
 
   /**
    * Acquires the lock of `key`. Call {@link releaseLock} exactly once for each time that this
-   * resolved. Of a loss, only `onLost` and `releaseLock` tell: {@link withLock} and {@link acquire}
-   * are the better choice nearly always.
+   * resolved. There is no signal: only `onLost` and `releaseLock` tell of a loss. {@link withLock} and
+   * {@link acquire} are nearly always the better choice.
    *
    * @throws (rejects with) `LockTimeoutError` as {@link withLock} does
    */
@@ -161,7 +166,8 @@ export interface PostgresLocks {
    * Releases the lock of `key`, whoever in this process acquired it.
    *
    * @throws `LockError`, `code: 'ERR_LOCK_NOT_HELD'`, when nobody in this process holds it;
-   *   `code: 'ERR_LOCK_LOST'` when it was held, but had been lost meanwhile. It is released then.
+   *   `code: 'ERR_LOCK_LOST'` when its holder had lost it meanwhile: it is released all the same;
+   *   `code: 'ERR_LOCK_POOLED'` when {@link close} has resolved
    */
   releaseLock(key: string): void;
 
@@ -179,7 +185,8 @@ export interface PostgresLocks {
   acquire(key: string, options?: AcquireOptions): Promise<PostgresLockGuard>;
 
   /**
-   * Acquires the lock of `key` if it is free. It asks the server once, and never waits in line.
+   * Acquires the lock of `key` if it is free. It asks the server once, and does not wait for a
+   * holder.
    *
    * @returns a guard that releases the lock, or `undefined`
    *
@@ -190,14 +197,14 @@ export interface PostgresLocks {
   tryAcquire(key: string): Promise<PostgresLockGuard | undefined>;
 
   /**
-   * Whether anybody holds the lock of `key`, in whichever process. It was so when the server
-   * answered; only {@link tryAcquire} tells whether it is still so.
+   * Whether anybody holds the lock of `key`, in whichever process. The answer may be out of date when
+   * it arrives: to acquire the lock if it is free, call {@link tryAcquire}.
    */
   isLocked(key: string): Promise<boolean>;
 
   /**
-   * How many callers of this process wait for the lock of `key`. One that is asking the server waits,
-   * too; the holder does not.
+   * How many callers in this process wait for the lock of `key`. One whose call is on its way to the
+   * server counts; the holder does not.
    */
   pendingCount(key: string): number;
 
@@ -205,10 +212,10 @@ export interface PostgresLocks {
   lock(key: string): PostgresLock;
 
   /**
-   * Retires these locks, and ends the connection. Calls that come after this one fail; those that
-   * came before are served first, then the promise resolves.
+   * Retires these locks, and ends the connection. Calls that come after this one fail. Those that came
+   * before are served first, `isLocked` included. Then the promise resolves.
    *
-   * Not necessary for a process to end: a connection that nobody needs does not keep it alive.
+   * A process ends without it, too: a connection that nobody needs does not keep it alive.
    *
    * @throws (rejects with) `LockTimeoutError` when earlier callers were not done within
    *   `timeoutMilliseconds`. The locks are then usable again.
@@ -265,20 +272,20 @@ export interface PostgresLocksOptions {
   connect: () => PostgresClient | PromiseLike<PostgresClient>;
 
   /**
-   * Which locks are meant: the same key in another namespace is another lock. The name of the
-   * application, say.
+   * The same key in another namespace is another lock. The name of the application is a good choice.
    */
   namespace: string;
 
   /**
    * How long a caller waits for a lock, in milliseconds, connecting included. Without it, or with
-   * `Infinity`, as long as it takes, also for a server that is gone; with `0`, not at all.
+   * `Infinity`, it waits as long as it takes, even for a server that is gone. With `0` it does not
+   * wait for a holder.
    */
   timeoutMilliseconds?: number | undefined;
 
   /**
-   * Called for each key whose lock was held and is lost, with the error by which its signal aborts.
-   * What it throws is reported as an uncaught error, and changes nothing.
+   * Called for each key whose lock is lost while it is held, with the reason of its signal. What it
+   * throws is reported as an uncaught error, and changes nothing.
    */
   onLost?: ((loss: {key: string; error: Error}) => void) | undefined;
 
@@ -286,16 +293,18 @@ export interface PostgresLocksOptions {
   name?: string | undefined;
 
   /**
-   * Whether each acquisition has a fencing token. They come from the sequence
-   * `databases_lock_tokens`, which is created in the first schema of the `search_path` unless it
-   * exists.
+   * Whether each acquisition has a fencing token. Tokens come from the sequence
+   * `databases_lock_tokens`, which is looked for along the `search_path`, and created in its first
+   * schema unless it exists. All processes must find the same sequence: tokens of two sequences cannot
+   * be compared.
    */
   tokens?: boolean | undefined;
 
   /**
-   * How many keys may be held or awaited at one time in this process, 10,000 unless given. Each takes
-   * up to two entries of the server's lock table, which has `max_locks_per_transaction` (64) times
-   * `max_connections` (100) entries or a few more, for all sessions together.
+   * How many keys may be held or awaited at one time in this process: 10,000 unless given. Each takes
+   * up to two entries of the server's lock table, which all sessions share. It has
+   * `max_locks_per_transaction` (64) times `max_connections` (100) entries, and some spare ones. When
+   * the table is full, a statement fails, and this process loses all locks that it holds.
    */
   maxKeys?: number | undefined;
 }

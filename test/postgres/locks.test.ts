@@ -1,5 +1,6 @@
 // Locks on PostgreSQL: what is their own beside the contract of every lock.
 import test, {type ExecutionContext} from 'ava';
+import type pg from 'pg';
 import {
   createPostgresLocks,
   type LockHold,
@@ -8,7 +9,7 @@ import {
 } from '../../src/postgres/index.js';
 import {hashKey} from '../../src/postgres/keyHash.js';
 import {deferred, settle, until, watch} from '../support/async.js';
-import {advisoryLocks, createLocks, newNamespace, sessions} from './support/locks.js';
+import {advisoryLocks, createLocks, newNamespace, sessions, unlike} from './support/locks.js';
 import type {Server} from './support/server.js';
 import {startServers} from './support/servers.js';
 
@@ -111,14 +112,26 @@ onEach(
 );
 
 onEach(
-  'thousands of keys at once are one statement or a few, and leave nothing',
+  'thousands of keys at once take few statements, none of them long, and leave nothing',
   async (t, server, create, application) => {
-    const locks = create();
+    const counts: number[] = [];
+    const connect = () => {
+      const client = server.client({application_name: application});
+      return unlike(client, {
+        query: (statement: pg.QueryConfig) => {
+          const [asks] = (statement.values ?? []) as string[];
+          if (asks !== undefined) counts.push(asks.split(' ').length);
+          return client.query(statement);
+        },
+      });
+    };
+    const locks = create({connect});
     const guards = await Promise.all(
       Array.from({length: 2000}, (_, n) => locks.acquire(`key ${n}`)),
     );
     t.is(await advisoryLocks(server, application), 2000);
     t.is((await sessions(server, application)).length, 1);
+    t.deepEqual(counts, new Array(10).fill(200));
     for (const guard of guards) guard.release();
     await eventually(async () => (await advisoryLocks(server, application)) === 0);
   },
@@ -191,7 +204,8 @@ onEach(
     );
     t.is(row?.count, '0');
     guard.release();
-    for (const wait of waits) (await wait).release();
+    // Which of the two is called first depends on the numbers of their processes.
+    await Promise.all(waits.map(async (wait) => (await wait).release()));
   },
 );
 
@@ -220,6 +234,43 @@ onEach(
     // Whoever left was not called instead of somebody else.
     (await others.acquire('key')).release();
     await eventually(async () => (await advisoryLocks(server, application)) === 0);
+  },
+);
+
+onEach(
+  'a caller that comes just as the answer to one who gave up is there gets the lock',
+  async (t, server, create) => {
+    const holder = create();
+    for (const method of ['acquire', 'tryAcquire'] as const) {
+      const guard = await holder.acquire(method);
+      const controller = new AbortController();
+      const answered = deferred();
+      const connect = () => {
+        const client = server.client();
+        return unlike(client, {
+          query: (statement: pg.QueryConfig) => {
+            const sent = client.query(statement);
+            if (statement.values?.[0] !== 't') return sent;
+            controller.abort(new Error('mine'));
+            // After those who were waiting for it, and in the same turn of the event loop.
+            void sent.then(async () => {
+              for (let n = 0; n < 20; n++) await Promise.resolve();
+              answered.resolve();
+            });
+            return sent;
+          },
+        });
+      };
+      const locks = create({connect});
+      await locks.isLocked('connects');
+      const first = t.throwsAsync(locks.acquire(method, {signal: controller.signal}));
+      await answered.promise;
+      const second = locks[method](method);
+      await first;
+      if (method === 'tryAcquire') t.is(await second, undefined);
+      guard.release();
+      (await second)?.release();
+    }
   },
 );
 
@@ -313,6 +364,58 @@ onEach(
   },
 );
 
+for (const server of servers) {
+  // It replaces the sequence, which belongs to all tests of the server.
+  test.serial(`${server.name}: a sequence that others created has to grow`, async (t) => {
+    const use = async (sequence: string): Promise<bigint[]> => {
+      await server.query('DROP SEQUENCE IF EXISTS databases_lock_tokens');
+      await server.query(`CREATE SEQUENCE databases_lock_tokens ${sequence}`);
+      const namespace = newNamespace();
+      const create = () => createLocks(t, server, {namespace, tokens: true});
+      const [first, second] = [create(), create()];
+      const tokens: bigint[] = [];
+      const enter = ({token}: LockHold) => void tokens.push(token ?? -1n);
+      await second.withLock('connects', () => undefined);
+      await Promise.all([1, 2, 3].map(() => first.withLock('key', enter)));
+      await second.withLock('key', enter);
+      return tokens;
+    };
+    for (const sequence of ['', 'INCREMENT 1', 'INCREMENT 65536', 'INCREMENT 7 START 3']) {
+      const tokens = await use(sequence);
+      t.is(tokens.length, 4);
+      t.true(
+        tokens.every((token, n) => n === 0 || token > (tokens[n - 1] ?? 0n)),
+        `${sequence}: ${tokens.join()}`,
+      );
+    }
+    for (const sequence of ['INCREMENT -1', 'CACHE 2', 'CYCLE']) {
+      await t.throwsAsync(
+        use(sequence),
+        {code: 'ERR_LOCK_UNAVAILABLE', message: /no sequence whose numbers always grow/},
+        sequence,
+      );
+    }
+    await server.query('DROP SEQUENCE databases_lock_tokens');
+  });
+
+  test(`${server.name}: functions of the same names in another schema change nothing`, async (t) => {
+    const role = `shadowed_${process.pid}`;
+    await server.query(`CREATE ROLE ${role} LOGIN`);
+    await server.query(`CREATE SCHEMA ${role} AUTHORIZATION ${role}`);
+    await server.query(`ALTER ROLE ${role} SET search_path = ${role}, pg_catalog`);
+    await server.query(
+      `CREATE FUNCTION ${role}.pg_try_advisory_lock(bigint) RETURNS boolean
+       LANGUAGE sql AS 'SELECT true'`,
+    );
+    const namespace = newNamespace();
+    const connect = () => server.client({connectionString: server.urlOf(role)});
+    const [first, second] = [0, 1].map(() => createLocks(t, server, {namespace, connect}));
+    const guard = await first?.acquire('key');
+    t.is(await second?.tryAcquire('key'), undefined);
+    guard?.release();
+  });
+}
+
 // Misuse, and the end
 
 const connect = () => {
@@ -331,7 +434,11 @@ test('what is no option is refused at once, in words that say what to do', (t) =
     [{connect}, /^Expected namespace to be a string, but got undefined\.$/, TypeError],
     [{connect, namespace: ''}, /^Expected namespace .+, but got an empty one\.$/, TypeError],
     [{connect, namespace: 'a\0b'}, /^Expected namespace .+, but got one with a NUL\.$/, TypeError],
-    [{connect, namespace: 'a', timeout: 5}, /, but got "timeout"\.$/, TypeError],
+    [
+      {connect, namespace: 'a', timeout: 5},
+      /^Unknown option "timeout"\. Write createPostgresLocks/,
+      TypeError,
+    ],
     [{connect, namespace: 'a', timeoutMilliseconds: -1}, /0 or more, but got -1\.$/, RangeError],
     [{connect, namespace: 'a', onLost: 'log'}, /^Expected onLost to be a function/, TypeError],
     [{connect, namespace: 'a', tokens: 1}, /^Expected tokens to be a boolean/, TypeError],
@@ -355,7 +462,7 @@ onEach(
     const guard = await locks.acquire('key');
     const earlier = locks.withLock('key', () => 'earlier');
     const closing = watch(locks.close());
-    const pooled = {code: 'ERR_LOCK_POOLED'};
+    const pooled = {code: 'ERR_LOCK_POOLED', message: 'These locks cannot be used after close().'};
     await t.throwsAsync(locks.acquire('key'), pooled);
     await t.throwsAsync(locks.isLocked('key'), pooled);
     await t.throwsAsync(locks.close(), pooled);
@@ -367,6 +474,37 @@ onEach(
     await eventually(async () => (await sessions(server, application)).length === 0);
     t.throws(() => locks.releaseLock('key'), pooled);
     await t.throwsAsync(locks.tryAcquire('key'), pooled);
+  },
+);
+
+onEach(
+  'close waits for isLocked, and no connection is made or left after it',
+  async (t, server, create, application) => {
+    const inFlight = create();
+    await inFlight.isLocked('connects');
+    const unsent = inFlight.isLocked('key');
+    const sent = inFlight.isLocked('another');
+    await new Promise(setImmediate);
+    const late = inFlight.isLocked('third');
+    const closing = inFlight.close();
+    t.deepEqual(await Promise.all([unsent, sent, late]), [false, false, false]);
+    await closing;
+
+    const connected = deferred();
+    const connecting = create({
+      connect: () => {
+        const client = server.client({application_name: application});
+        return unlike(client, {connect: () => client.connect().finally(connected.resolve)});
+      },
+    });
+    const controller = new AbortController();
+    const aborted = t.throwsAsync(connecting.acquire('key', {signal: controller.signal}));
+    await new Promise(setImmediate);
+    controller.abort(new Error('mine'));
+    await aborted;
+    await connecting.close();
+    await connected.promise;
+    await eventually(async () => (await sessions(server, application)).length === 0);
   },
 );
 

@@ -1,14 +1,9 @@
 // Connections that are lost, or cannot be had.
 import test, {type ExecutionContext} from 'ava';
 import pg from 'pg';
-import type {
-  LockHold,
-  PostgresClient,
-  PostgresLocks,
-  PostgresLocksOptions,
-} from '../../src/postgres/index.js';
+import type {LockHold, PostgresLocks, PostgresLocksOptions} from '../../src/postgres/index.js';
 import {deferred, until, watch} from '../support/async.js';
-import {createLocks, newNamespace, sessions} from './support/locks.js';
+import {createLocks, newNamespace, sessions, unlike} from './support/locks.js';
 import {startPooler} from './support/pooler.js';
 import {Proxy} from './support/proxy.js';
 import {Server} from './support/server.js';
@@ -83,7 +78,10 @@ onEach(
     const reason = section.signal.reason as ErrorLike;
     t.is(reason.code, 'ERR_LOCK_LOST');
     t.true(reason.cause instanceof Error);
-    t.regex(reason.message, /^The lock was lost while it was held: .+ \(lock "mine", key "key"\)$/);
+    t.regex(
+      reason.message,
+      /^The lock was lost while it was held, and another process may have it by now: .+ \(lock "mine", key "key"\)$/,
+    );
     t.deepEqual(losses.map(({key}) => key).sort(), ['another', 'key', 'third']);
     t.is(losses.find(({key}) => key === 'key')?.error, reason);
     section.end();
@@ -245,6 +243,25 @@ test('a partition is noticed by a holder long before the server gives its lock a
   t.is(await locks.withLock('key', () => 'again'), 'again');
 });
 
+test('close ends also where nobody answers any more', async (t) => {
+  const [server] = servers.slice(-1);
+  if (server === undefined) return notTested(t, 'no server');
+  const proxy = await Proxy.start(server.port);
+  t.teardown(() => proxy.end());
+  const url = server.url.replace(String(server.port), String(proxy.port));
+  const locks = createLocks(t, server, {
+    namespace: newNamespace(),
+    connect: () => new pg.Client(url),
+  });
+  t.false(await locks.isLocked('key'));
+  proxy.stall();
+  const start = performance.now();
+  await locks.close();
+  const milliseconds = performance.now() - start;
+  t.log(`closed after ${Math.round(milliseconds)} ms`);
+  t.true(milliseconds < 4000);
+});
+
 onEach(
   'the session is set such that the server notices within 30 seconds that a client is gone',
   async (t, _, create, _terminate, connect) => {
@@ -252,34 +269,25 @@ onEach(
     const locks = create({connect: () => client});
     const guard = await locks.acquire('key');
     const {rows} = await client.query<{name: string; setting: string}>(
-      `SELECT name, setting FROM pg_settings WHERE name ~ 'tcp_|_timeout$'`,
+      `SELECT name, setting FROM pg_settings WHERE name ~ 'tcp_|_timeout$|default_transaction'`,
     );
-    const settings = Object.fromEntries(
-      rows.map(({name, setting}): [string, number] => [name, Number(setting)]),
-    );
-    t.like(settings, {
-      tcp_keepalives_idle: 10,
-      tcp_keepalives_interval: 5,
-      tcp_keepalives_count: 4,
-      tcp_user_timeout: 30_000,
-      idle_session_timeout: 0,
-      statement_timeout: 0,
-      lock_timeout: 0,
+    t.like(Object.fromEntries(rows.map(({name, setting}) => [name, setting])), {
+      tcp_keepalives_idle: '10',
+      tcp_keepalives_interval: '5',
+      tcp_keepalives_count: '4',
+      tcp_user_timeout: '30000',
+      idle_session_timeout: '0',
+      statement_timeout: '0',
+      lock_timeout: '0',
+      default_transaction_read_only: 'off',
+      default_transaction_deferrable: 'off',
+      default_transaction_isolation: 'read committed',
     });
     guard.release();
   },
 );
 
 // Connections that cannot be had
-
-/** A client that is like another but for some methods. */
-const unlike = (client: pg.Client, methods: object): PostgresClient =>
-  new globalThis.Proxy(client, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(name in methods ? methods : target, name);
-      return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
-    },
-  });
 
 onEach(
   'without any connection so far, a call is told at once why there is none',
@@ -296,7 +304,7 @@ onEach(
         /^Expected connect to return a client with a method "connect", but got undefined\. Write/,
       ],
       [() => ({...{connect: () => undefined}}), /a method "query"/],
-      [() => unlike(server.client(), {processID: undefined}), /does not tell the processID/],
+      [() => unlike(server.client(), {processID: undefined}), /has no processID/],
     ] as ReadonlyArray<readonly [PostgresLocksOptions['connect'], RegExp]>) {
       const locks = create({connect});
       const calls = [
@@ -372,6 +380,31 @@ test('a standby is refused before anything is locked', async (t) => {
   const error = await t.throwsAsync<ErrorLike>(locks.acquire('key'), unavailable);
   t.regex(error.message, /The server is a standby/);
   t.deepEqual(await standby.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`), []);
+
+  // A failover: what was the primary leads to a standby for a moment.
+  let current = primary;
+  const connected: number[] = [];
+  const others = createLocks(t, primary, {
+    namespace: newNamespace(),
+    connect: () => {
+      connected.push(current.port);
+      return current.client();
+    },
+  });
+  const section = await begin(others);
+  const waiting = others.withLock('key', () => 'waited');
+  const attempt = () => others.tryAcquire('another');
+  current = standby;
+  await primary.query(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
+  );
+  await until(() => section.signal.aborted);
+  section.end();
+  await t.throwsAsync(section.call, lost);
+  await until(() => connected.filter((port) => port === standby.port).length >= 2);
+  t.is(await attempt(), undefined);
+  current = primary;
+  t.is(await waiting, 'waited');
 });
 
 onEach('a client that connects again by itself is not trusted', async (t, server, create) => {
@@ -397,7 +430,7 @@ onEach('a client that connects again by itself is not trusted', async (t, server
     )
     .catch(() => undefined);
   await until(() => section.signal.aborted);
-  t.regex((section.signal.reason as Error).message, /another connection than before/);
+  t.regex((section.signal.reason as Error).message, /has reconnected by itself/);
   section.end();
   await t.throwsAsync(section.call, lost);
   await replacement.end();
@@ -426,3 +459,95 @@ onEach(
     t.is(await another, 'another');
   },
 );
+
+onEach(
+  'where each statement fails, attempts become fewer, and the first caller of all is told why',
+  async (t, server, create) => {
+    let fails = true;
+    const connected: number[] = [];
+    const locks = create({
+      connect: () => {
+        connected.push(performance.now());
+        const client = server.client();
+        return unlike(client, {
+          query: (statement: pg.QueryConfig) =>
+            fails && statement.values !== undefined
+              ? Promise.reject(new Error('mine'))
+              : client.query(statement),
+        });
+      },
+    });
+    const error = await t.throwsAsync<ErrorLike>(locks.acquire('key'), unavailable);
+    t.is((error.cause as Error).message, 'mine');
+    t.is(connected.length, 1);
+    fails = false;
+    const section = await begin(locks);
+    fails = true;
+    const waiting = locks.withLock('another', () => 'another');
+    await until(() => connected.length === 8);
+    // At least 0.05, 0.1, 0.2, 0.4 and 0.8 s lie between the last six.
+    const milliseconds = (connected[7] ?? 0) - (connected[2] ?? 0);
+    t.true(milliseconds > 1500, `${milliseconds} ms`);
+    fails = false;
+    t.is(await waiting, 'another');
+    section.end();
+    await t.throwsAsync(section.call, lost);
+  },
+);
+
+onEach(
+  'who has no right to the tokens is told so, and a role that is read-only has them',
+  async (t, server, create) => {
+    const role = `app_${process.pid}`;
+    await server.query(`CREATE ROLE ${role} LOGIN`);
+    const connect = () => server.client({connectionString: server.urlOf(role)});
+    await create({tokens: true}).withLock('key', () => undefined);
+    const error = await t.throwsAsync<ErrorLike>(
+      create({tokens: true, connect}).acquire('key'),
+      unavailable,
+    );
+    t.regex(error.message, /permission denied for sequence/);
+    await server.query(`GRANT ALL ON SEQUENCE databases_lock_tokens TO ${role}`);
+    await server.query(`ALTER ROLE ${role} SET default_transaction_read_only = on`);
+    const guard = await create({tokens: true, connect}).acquire('key');
+    t.is(typeof guard.token, 'bigint');
+    guard.release();
+  },
+);
+
+onEach('a client that was used before is refused', async (t, _, create, terminate, connect) => {
+  const client = connect();
+  const locks = create({connect: () => client});
+  const section = await begin(locks);
+  await terminate();
+  await until(() => section.signal.aborted);
+  section.end();
+  await t.throwsAsync(section.call, lost);
+  await t.throwsAsync(locks.acquire('key'), {...unavailable, message: /was used before/});
+});
+
+onEach('an answer that is not complete ends the session', async (t, server, create) => {
+  let isCut = false;
+  const locks = create({
+    connect: () => {
+      const client = server.client();
+      return unlike(client, {
+        query: async (statement: pg.QueryConfig) => {
+          const {rows} = await client.query<{answers?: string}>(statement);
+          const [row] = rows;
+          if (isCut && row?.answers !== undefined) row.answers = '';
+          return {rows};
+        },
+      });
+    },
+  });
+  const section = await begin(locks);
+  isCut = true;
+  const another = locks.withLock('another', () => 'another');
+  await until(() => section.signal.aborted);
+  t.regex((section.signal.reason as Error).message, /not complete/);
+  isCut = false;
+  section.end();
+  await t.throwsAsync(section.call, lost);
+  t.is(await another, 'another');
+});

@@ -20,6 +20,7 @@ if (server !== undefined) {
     ['has waited, and does nothing more', 'inside\ndone\n'],
     ['gives up, and does nothing more', 'ERR_LOCK_UNAVAILABLE\ndone\n'],
     ['waits, and does nothing else', 'done\ninside\n'],
+    ['has no setImmediate, as in jsdom', 'inside\ndone\n'],
   ] as const) {
     test(`a process that ${what} ends by itself`, async (t) => {
       const ended = await runFile(programFile('locks'), {args: [entry, server.url, what]});

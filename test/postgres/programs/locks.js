@@ -5,6 +5,7 @@ import process from 'node:process';
 const [entry, url, what] = process.argv.slice(2);
 const load = async (file) =>
   file.includes('commonjs') ? createRequire(import.meta.url)(file) : import(file);
+if (what === 'has no setImmediate, as in jsdom') delete globalThis.setImmediate;
 const {createPostgresLocks} = await load(entry);
 const {default: pg} = await import('pg');
 
@@ -47,6 +48,10 @@ const programs = {
     const guard = await locks.acquire('key');
     setTimeout(() => guard.release(), 300).unref();
     void other.withLock('key', () => console.log('inside'));
+  },
+
+  async 'has no setImmediate, as in jsdom'() {
+    await create().withLock('key', () => console.log('inside'));
   },
 
   async 'loses its connection again and again'() {

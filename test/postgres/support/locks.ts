@@ -1,6 +1,8 @@
 import type {ExecutionContext} from 'ava';
+import type pg from 'pg';
 import {
   createPostgresLocks,
+  type PostgresClient,
   type PostgresLocks,
   type PostgresLocksOptions,
 } from '../../../src/postgres/index.js';
@@ -44,3 +46,12 @@ export async function sessions(server: Server, applicationName: string): Promise
     [applicationName],
   );
 }
+
+/** A client that is like another but for some methods. */
+export const unlike = (client: pg.Client, methods: object): PostgresClient =>
+  new Proxy(client, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(name in methods ? methods : target, name);
+      return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+    },
+  });

@@ -119,7 +119,11 @@ export class Server {
   }
 
   get url(): string {
-    return `postgres://postgres@127.0.0.1:${this.port}/postgres`;
+    return this.urlOf('postgres');
+  }
+
+  urlOf(role: string): string {
+    return `postgres://${role}@127.0.0.1:${this.port}/postgres`;
   }
 
   /** A client that has not been connected. */
