@@ -7,4 +7,6 @@ export default {
   // Tests start and kill worker threads, so each file has a process of its own.
   workerThreads: false,
   timeout: '2m',
+  // More than there are cores: many tests wait for a timer, a thread or a server.
+  concurrency: 3,
 };
