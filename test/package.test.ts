@@ -56,7 +56,7 @@ const ENTRIES: readonly Entry[] = [
     exports: ['LockError', 'LockTimeoutError', 'createPostgresLocks', 'fromPostgresJs'],
     program: 'postgresProgram.cjs',
     consumers: ['postgresConsumer.ts'],
-    imports: ['node:crypto'],
+    imports: ['node:crypto', 'node:timers'],
   },
   {
     specifier: '@databases/lock/debug',
