@@ -9,11 +9,12 @@
  *   lock object. A `withLock` and a guard fail with it, too, if somebody called `releaseLock` while
  *   they held the lock.
  * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`, or after `close()` on PostgreSQL.
+ * - `ERR_LOCK_FULL`: too many keys are held or awaited, across threads or on PostgreSQL; or too many
+ *   threads use the lock.
  *
  * Only locks across threads have these:
  *
  * - `ERR_LOCK_VERSION`: an incompatible version of this package made the buffer.
- * - `ERR_LOCK_FULL`: too many threads use the lock, or too many keys are held or awaited.
  * - `ERR_LOCK_UNSUPPORTED`: the platform lacks what the lock needs.
  * - `ERR_LOCK_DEADLOCK`: `withLockSync` or `acquireSync` was called in the thread that holds the
  *   lock.
