@@ -12,7 +12,12 @@ export class Actor {
   #questions = 0;
 
   constructor(options: WorkerOptions = {}) {
-    this.worker = new Worker(compiledFile('test/fixtures/actor'), {stderr: true, ...options});
+    this.worker = new Worker(compiledFile('test/fixtures/actor'), {
+      stderr: true,
+      // It is compiled. The options of the test would make each thread load tsimp.
+      execArgv: [],
+      ...options,
+    });
     this.threadId = this.worker.threadId;
     this.worker.on('error', () => undefined);
     this.worker.on('message', (reply: Reply) => {
