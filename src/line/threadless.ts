@@ -7,8 +7,8 @@ type OfThreads = Pick<
 >;
 
 /**
- * The part of a `Contender` that contends with whatever else than threads: no thread is known to be
- * the owner, none inherits from one that ended, and nobody can block for the lock.
+ * What a `Contender` answers about threads if it does not contend with threads: no thread is known to
+ * be the owner, none inherits from one that ended, and nobody can block for the lock.
  */
 export abstract class Threadless implements OfThreads {
   get isHeir(): boolean {
@@ -24,7 +24,7 @@ export abstract class Threadless implements OfThreads {
   }
 
   handOnAndWait(): void {
-    throw new Error('Only who has blocked for a lock hands it on and waits.');
+    throw new Error('Only a thread that blocked for a lock hands it on and waits.');
   }
 
   captureContext(): undefined {

@@ -7,7 +7,7 @@ import type {KeyHash} from './keyHash.js';
 import {TOKENS_AT_ONCE, type Answer, type Ask} from './statements.js';
 
 /**
- * How long a process keeps a lock for its own line until it asks whether others wait. To pass the
+ * How long a process keeps a lock for its own line before it asks whether others wait. Passing the
  * lock to another process takes half a millisecond, and within a line a few microseconds.
  */
 const TENURE_MILLISECONDS = 10;
@@ -19,13 +19,13 @@ const toBigInt = BigInt;
 export interface Callers {
   /** The holder in the line has lost it. */
   onLost(error: unknown): void;
-  /** The lock is taken, or nobody can ask: whoever wants it only at once does not get it. */
+  /** The lock is taken, or nobody can ask for it now. Whoever does not want to wait gives up. */
   onTaken(): void;
   /** Nobody in the line is to wait any longer. */
   onRefused(error: unknown): void;
-  /** Nothing is left of it here or on the server. */
+  /** Neither this process nor the server knows anything of the lock any more. */
   onRest(): void;
-  /** Whether the only one who waits wants the lock at once or not at all. */
+  /** Whether the only caller in line does not want to wait. */
   isAttempt(): boolean;
 }
 
@@ -36,31 +36,31 @@ export interface Callers {
  *
  * - idle: wants nothing, and holds nothing.
  * - contending: wants the lock.
- * - owning: has it, or has lost it and does not know yet, because its holder is not done.
+ * - owning: has the lock. Or its holder has lost the lock, and is not done yet.
  *
  * The session: `N` nothing, `B` the bell, by which it waits to be called, or `L` the lock. Each answer
  * of the server says which. What the next ask is, if any, follows from the two alone. So it does not
- * matter what a caller did meanwhile: a lock that was granted to one who is gone is released by the
- * next ask.
+ * matter what the callers did meanwhile: if a lock was granted for a caller that has gone, the next
+ * ask releases the lock.
  */
 export class PostgresContender extends Threadless implements Contender, Asker {
   readonly hash: KeyHash;
   readonly id: unknown;
   readonly #exchange: Exchange;
   readonly #onWon: () => void;
-  /** Set before anybody comes. */
+  /** Set before the first caller comes. */
   callers!: Callers;
 
   #line: 'idle' | 'contending' | 'owning' = 'idle';
   #session: 'N' | 'B' | 'L' = 'N';
-  /** What is on its way. Until the answer, nobody knows what the session has. */
+  /** What was asked and is not answered yet. Until then, nobody knows what the session has. */
   #inFlight: Ask | undefined;
-  /** Whether it was called, or nobody is sure that it was not, since it asked last. */
+  /** Whether it may have been called since it last asked. */
   #isCalled = false;
-  /** Since when this process has the lock as far as nobody else is known to wait. */
+  /** When the server last said that this process has the lock: nobody else waited then. */
   #since = 0;
   #token: bigint | undefined;
-  /** How many acquisitions have gone by this token. */
+  /** How many acquisitions there were since the server gave this token. */
   #acquisitions = 0n;
 
   constructor(hash: KeyHash, exchange: Exchange, onWon: () => void) {
@@ -87,12 +87,12 @@ export class PostgresContender extends Threadless implements Contender, Asker {
     return this.#session === 'L';
   }
 
-  /** Whether the session has the lock although nobody in the line does, and nothing is on its way. */
+  /** Whether the session has the lock, although nobody in the line wants it and nothing was asked. */
   get isLeftOver(): boolean {
     return this.#line === 'idle' && this.#session === 'L' && this.#inFlight === undefined;
   }
 
-  /** Whether the session has a lock that nobody asked the server to free, and may go on having it. */
+  /** Whether the session has the lock, and may keep it without asking the server. */
   #isKept(): boolean {
     return this.#session === 'L' && this.#inFlight === undefined && this.#isWithinTenure();
   }
@@ -178,7 +178,7 @@ export class PostgresContender extends Threadless implements Contender, Asker {
     if (this.#session === 'L') this.#acquired(answer);
     if (this.#line === 'contending') {
       if (this.#session === 'L') return this.#win();
-      // Who has come since it was released, or left, has not been answered yet.
+      // A caller that came after a release or a leave was asked has no answer yet.
       if (asked !== 'r' && asked !== 'l') this.callers.onTaken();
       if (this.#session === 'B') this.#exchange.awaitCall();
     }

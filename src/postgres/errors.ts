@@ -1,4 +1,4 @@
-/** What can become of a connection. */
+/** The errors of a connection. */
 import {LockError, type LockDetails, type LockErrorCode} from '../errors.js';
 
 /** The message of whatever was thrown. */

@@ -8,18 +8,18 @@ import type {Answer, Ask} from './statements.js';
 import {nextTurn} from './turns.js';
 import type {PostgresClient} from './types.js';
 
-/** Whoever waits asks now and then, in case nobody calls: a holder that died calls nobody. */
+/** How often a waiter asks although nobody called: a holder that has died calls nobody. */
 const POLL_MILLISECONDS = 500;
 
-/** How long a session listens to calls after nobody waits any more. */
+/** How long a session goes on listening for calls after the last waiter. */
 const LISTENING_MILLISECONDS = 10_000;
 
-/** How long it waits before it tries again to connect: at first, doubled each time, and at most. */
+/** The pause before the next attempt to connect: the first one, which doubles each time, and the longest. */
 const BACK_OFF_MILLISECONDS = {least: 100, most: 5000};
 
 /**
- * How long a connection stays that nobody needs: for less, where it would keep the process alive all
- * the while.
+ * How long a connection that nobody needs stays open. The second is for a client without `unref`,
+ * whose connection keeps the process alive all that time.
  */
 const IDLE_MILLISECONDS = {unreferenced: 60_000, referenced: 1000};
 
@@ -29,23 +29,23 @@ const IDLE_MILLISECONDS = {unreferenced: 60_000, referenced: 1000};
  */
 const MOST_ASKS = 200;
 
-/** Somebody in this process who has, or wants, something of the server for one key. */
+/** Something in this process that has, or wants, a lock or an answer of the server for one key. */
 export interface Asker {
-  /** By which others call it: its lock's number, or whatever nobody else has. */
+  /** The name by which others call it: the number of its lock, or a value that nobody else has. */
   readonly id: unknown;
   readonly hash: KeyHash;
   /** What it would ask now, if anything. */
   nextAsk(): Ask | undefined;
-  /** It was sent. The answer comes, or else `sessionLost`. */
+  /** The ask was sent. Either `answered` is called next, or `sessionLost`. */
   asked(ask: Ask): void;
   answered(answer: Answer): void;
   /** The session is over, and whatever it had for this key. */
   sessionLost(error: unknown): void;
   /** There is no session, and there will be none before another attempt. */
   interrupted(error: unknown): void;
-  /** There will be none: nobody is to wait for it any longer. */
+  /** There will be no session: nobody should wait for one any longer. */
   refused(error: unknown): void;
-  /** Whether it waits to be called. It is to ask, since it may have been, or nobody called it. */
+  /** It may have been called. @returns whether it waits for that, and so should ask again */
   called(): boolean;
 }
 
@@ -55,18 +55,18 @@ export interface ExchangeSettings {
 }
 
 /**
- * All that a process and the server have to do with each other for the locks of one object.
+ * Everything that this process asks the server for the locks of one object.
  *
  * Everything that is asked in one turn of the event loop, and while a statement is in flight, goes
- * into one statement. There is a session from the first who asks on. If it is lost, another is made
- * as soon as anybody has something to ask.
+ * into one statement. The first asker opens a session. If the session is lost, another is opened as
+ * soon as anybody has something to ask.
  */
 export class Exchange {
   readonly #settings: ExchangeSettings;
-  /** Those who have or want something. */
+  /** All askers that have or want something. */
   readonly #askers = createMap<unknown, Asker>();
   #size = 0;
-  /** Those who may have something to ask. */
+  /** The askers that may have something to ask now. */
   #asking: Asker[] = [];
   #session: Session | undefined;
   #isOpening = false;
@@ -83,7 +83,7 @@ export class Exchange {
   #isClosed = false;
   #retry: Timer | undefined;
 
-  /** What is to be done about the calls of others. */
+  /** Whether this session listens for calls, and whether that should change. */
   #listening: 'no' | 'wanted' | 'yes' | 'unwanted' = 'no';
   #waitedAt = 0;
   #poll: Timer | undefined;
@@ -102,8 +102,8 @@ export class Exchange {
   }
 
   /**
-   * `asker` may have something to ask, and gets to do so in the next turn of the event loop. From now
-   * on there has to be a connection for it, until it leaves.
+   * `asker` may have something to ask, and may do so in the next turn of the event loop. From now on
+   * there has to be a connection for it, until it leaves.
    */
   ask(asker: Asker): void {
     // If the stack ran out halfway, nothing would be sent any more.
@@ -116,13 +116,13 @@ export class Exchange {
     this.#asking[this.#asking.length] = asker;
     this.#sendSoon();
     if (this.#retry === undefined) return;
-    // Whoever does not wait is not to wait for the next attempt either.
+    // A caller that does not want to wait should not wait for the next attempt to connect, either.
     void then(READY, () => {
       if (this.#retry !== undefined) asker.interrupted(this.#failure);
     });
   }
 
-  /** `asker` has nothing and wants nothing any more. */
+  /** `asker` neither has nor wants anything any more. */
   leave(asker: Asker): void {
     if (this.#askers.get(asker.id) !== asker) return;
     this.#askers.delete(asker.id);
@@ -249,7 +249,7 @@ export class Exchange {
     void then(Session.open(connect, events, hasTokens), begin, (error) => this.#failed(error));
   }
 
-  /** There is no connection. Whoever waits goes on waiting if there may be one later. */
+  /** There is no connection. Callers go on waiting if there may be one later. */
   #failed(error: unknown): void {
     this.#isOpening = false;
     this.#failure = error;
@@ -333,7 +333,7 @@ export class Exchange {
     return this.end();
   }
 
-  /** Gives the connection up. The next who asks something gets another one. */
+  /** Ends the connection. The next asker opens another one. */
   async end(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;

@@ -13,7 +13,7 @@ import type {Exchange} from './exchange.js';
 import {Hold, HoldGuard} from './hold.js';
 import type {KeyHash} from './keyHash.js';
 
-/** Of a call that does not wait. */
+/** The limits of a call that does not wait. */
 const AT_ONCE: WaitLimits = {deadlines: new Deadlines(0)};
 
 type NotHeldError = Parameters<Entrance['release']>[1];
@@ -69,11 +69,11 @@ export class KeyEntrance extends Entrance implements Callers {
   readonly #line: KeyLine;
   readonly #own: KeySettings;
 
-  /** What the holder was given, if it asked for it, and by which error it has lost the lock. */
+  /** What the holder was given, if anything, and the error by which it has lost the lock. */
   #hold: Hold | undefined;
   #loss: LockError | undefined;
 
-  /** The first in line, if it wants the lock at once or not at all. */
+  /** The first in line, if it does not want to wait. */
   #attempt: Waiter | undefined;
 
   constructor(key: string, hash: KeyHash, own: KeySettings) {
@@ -91,7 +91,7 @@ export class KeyEntrance extends Entrance implements Callers {
     return contender.isAtRest && holder === undefined && waiting === 0;
   }
 
-  /** Whether the lock is held, where nobody needs to ask the server. */
+  /** Whether the lock is held; `undefined` if only the server knows. */
   isKnownToBeLocked(): boolean | undefined {
     if (this.#line.holder !== undefined) return true;
     // The server may not know yet that it was released.

@@ -1,4 +1,4 @@
-/** By which numbers a key goes in the database. */
+/** The numbers that stand for a key in the database. */
 import {createHash, type Hash} from 'node:crypto';
 import {uncurried} from '../intrinsics.js';
 
@@ -6,7 +6,7 @@ import {uncurried} from '../intrinsics.js';
 export interface KeyHash {
   /** Whoever holds the lock of the key has this advisory lock. */
   readonly lock: string;
-  /** Who waits for it shares this one. */
+  /** Whoever waits for the lock shares this one. */
   readonly bell: string;
 }
 

@@ -42,7 +42,7 @@ export class Question implements Asker {
     return false;
   }
 
-  /** It asks the next session. */
+  /** It asks again, in the next session. */
   sessionLost(): void {
     this.#isInFlight = false;
   }

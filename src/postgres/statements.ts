@@ -1,4 +1,4 @@
-/** All that is said to the server. */
+/** Every statement that is sent to the server. */
 
 /**
  * What a process asks for one key: a letter, which the statement below tells apart. The session has

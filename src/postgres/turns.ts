@@ -1,7 +1,7 @@
 import * as timers from 'node:timers';
 import {outside} from '../intrinsics.js';
 
-// Not the global one: Jest's environment `jsdom`, for example, has none.
+// Not the global one, which Jest's environment `jsdom` lacks and fake timers replace.
 const {setImmediate} = timers;
 
 /** Calls `action` in the next turn of the event loop, in no caller's async context. */

@@ -3,7 +3,7 @@ import test, {type ExecutionContext} from 'ava';
 import pg from 'pg';
 import type {LockHold, PostgresLocks, PostgresLocksOptions} from '../../src/postgres/index.js';
 import {deferred, until, watch} from '../support/async.js';
-import {createLocks, newNamespace, sessions, unlike} from './support/locks.js';
+import {createLocks, newApplication, newNamespace, sessions, unlike} from './support/locks.js';
 import {startPooler} from './support/pooler.js';
 import {Proxy} from './support/proxy.js';
 import {Server} from './support/server.js';
@@ -34,8 +34,7 @@ function onEach(
 ): void {
   for (const server of servers) {
     test(`${server.name}: ${title}`, async (t) => {
-      const namespace = newNamespace();
-      const connect = () => server.client({application_name: namespace});
+      const {namespace, connect} = newApplication(server);
       const create: Create = (options) => createLocks(t, server, {connect, namespace, ...options});
       const terminate = async () => {
         for (const {pid} of await sessions(server, namespace)) {

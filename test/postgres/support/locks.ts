@@ -13,6 +13,12 @@ let namespaces = 0;
 /** A namespace that no other test uses. */
 export const newNamespace = () => `test ${process.pid} ${namespaces++}`;
 
+/** A namespace that no other test uses, and clients that the server knows by it. */
+export function newApplication(server: Server) {
+  const namespace = newNamespace();
+  return {namespace, connect: () => server.client({application_name: namespace})};
+}
+
 /** Locks as of another process: with a connection of their own. They end with the test. */
 export function createLocks(
   t: ExecutionContext,
