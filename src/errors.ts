@@ -9,8 +9,8 @@
  *   lock object. A `withLock` and a guard fail with it, too, if somebody called `releaseLock` while
  *   they held the lock.
  * - `ERR_LOCK_POOLED`: the lock object was used after `pool()`, or after `close()` on PostgreSQL.
- * - `ERR_LOCK_FULL`: too many keys are held or awaited, across threads or on PostgreSQL; or too many
- *   threads use the lock.
+ * - `ERR_LOCK_FULL`: too many keys are held or awaited, across threads or on PostgreSQL, or the lock
+ *   table of the server is full; or too many threads use the lock.
  *
  * Only locks across threads have these:
  *
@@ -45,8 +45,9 @@ export type LockErrorCode =
  *
  * Its `cause` repeats the error's own properties that can be cloned. An error that crosses to
  * another thread, as out of a Piscina task, keeps nothing but its `message`, `stack` and `cause`:
- * read `error.cause.code` there. (The `cause` of `ERR_LOCK_LOST` and of `ERR_LOCK_UNAVAILABLE` is
- * what happened to the connection.)
+ * read `error.cause.code` there. (On PostgreSQL, the `cause` of `ERR_LOCK_LOST`, of
+ * `ERR_LOCK_UNAVAILABLE` and of a lock table that is full is what happened to the connection, or what
+ * the server said.)
  */
 export class LockError extends Error {
   override readonly name: string = 'LockError';

@@ -8,9 +8,10 @@ import {TOKENS_AT_ONCE, type Answer, type Ask} from './statements.js';
 
 /**
  * How long a process keeps a lock for its own line before it asks whether others wait. Passing the
- * lock to another process takes half a millisecond, and within a line a few microseconds.
+ * lock to another process takes a millisecond or two, and within a line a few microseconds. Longer, if
+ * not all have been served who waited when the lock came: they would wait until it has gone round.
  */
-const TENURE_MILLISECONDS = 10;
+const TENURE_MILLISECONDS = {least: 10, most: 20};
 
 const slice = uncurried(String.prototype.slice);
 const toBigInt = BigInt;
@@ -21,8 +22,9 @@ export interface Callers {
   onLost(error: unknown): void;
   /** The lock is taken, or nobody can ask for it now. Whoever does not want to wait gives up. */
   onTaken(): void;
-  /** Nobody in the line is to wait any longer. */
+  /** Nobody in the line is to wait any longer: there is no connection, or no room in the server. */
   onRefused(error: unknown): void;
+  onFull(error: unknown): void;
   /** Neither this process nor the server knows anything of the lock any more. */
   onRest(): void;
   /** Whether the only caller in line does not want to wait. */
@@ -55,10 +57,13 @@ export class PostgresContender extends Threadless implements Contender, Asker {
   #session: 'N' | 'B' | 'L' = 'N';
   /** What was asked and is not answered yet. Until then, nobody knows what the session has. */
   #inFlight: Ask | undefined;
-  /** Whether it may have been called since it last asked. */
+  /** Whether it may have been called since it last asked, and how many polls there were since. */
   #isCalled = false;
+  #polls = 0;
   /** When the server last said that this process has the lock: nobody else waited then. */
   #since = 0;
+  /** How many of the line have waited since then; `undefined` before the first section has ended. */
+  #owed: number | undefined;
   #token: bigint | undefined;
   /** How many acquisitions there were since the server gave this token. */
   #acquisitions = 0n;
@@ -93,12 +98,13 @@ export class PostgresContender extends Threadless implements Contender, Asker {
   }
 
   /** Whether the session has the lock, and may keep it without asking the server. */
-  #isKept(): boolean {
-    return this.#session === 'L' && this.#inFlight === undefined && this.#isWithinTenure();
-  }
-
-  #isWithinTenure(): boolean {
-    return now() - this.#since < TENURE_MILLISECONDS && this.#acquisitions < TOKENS_AT_ONCE;
+  #isKept(milliseconds = TENURE_MILLISECONDS.least): boolean {
+    return (
+      this.#session === 'L' &&
+      this.#inFlight === undefined &&
+      now() - this.#since < milliseconds &&
+      this.#acquisitions < TOKENS_AT_ONCE
+    );
   }
 
   tryTake(): boolean {
@@ -130,8 +136,10 @@ export class PostgresContender extends Threadless implements Contender, Asker {
     else this.#exchange.ask(this);
   }
 
-  extendTenure(): boolean {
-    return this.#isKept();
+  extendTenure(waiting: number): boolean {
+    this.#owed = (this.#owed ?? waiting + 1) - 1;
+    const {least, most} = TENURE_MILLISECONDS;
+    return this.#isKept(this.#owed > 0 ? most : least);
   }
 
   handOn(_mayBarge: boolean, contends: boolean): void {
@@ -169,6 +177,7 @@ export class PostgresContender extends Threadless implements Contender, Asker {
   asked(ask: Ask): void {
     this.#inFlight = ask;
     this.#isCalled = false;
+    this.#polls = 0;
   }
 
   answered(answer: Answer): void {
@@ -188,6 +197,7 @@ export class PostgresContender extends Threadless implements Contender, Asker {
 
   #acquired(answer: Answer): void {
     this.#since = now();
+    this.#owed = undefined;
     this.#acquisitions = 0n;
     const token = slice(answer, 1);
     if (token !== '') this.#token = toBigInt(token);
@@ -198,6 +208,17 @@ export class PostgresContender extends Threadless implements Contender, Asker {
     // It may come before the answer by which the session has the bell.
     this.#isCalled = true;
     return this.#session === 'B' || this.#inFlight !== undefined;
+  }
+
+  polled(): boolean {
+    return this.#polls++ > 0 && this.called();
+  }
+
+  unanswered(cause: unknown): void {
+    this.#session = 'N';
+    this.#inFlight = undefined;
+    this.callers.onFull(cause);
+    if (this.isAtRest) this.#rest();
   }
 
   sessionLost(error: unknown): void {

@@ -30,6 +30,15 @@ export const closedError = (lock?: LockDetails): LockError =>
 export const unavailableError = (cause: unknown, lock?: LockDetails): LockError =>
   causedBy(cause, 'ERR_LOCK_UNAVAILABLE', `Cannot lock on PostgreSQL: ${messageOf(cause)}`, lock);
 
+export const tableFullError = (cause: unknown, lock?: LockDetails): LockError =>
+  causedBy(
+    cause,
+    'ERR_LOCK_FULL',
+    'The lock table of the server is full. Raise its max_locks_per_transaction, or let fewer keys be ' +
+      `held or awaited at one time: ${messageOf(cause)}`,
+    lock,
+  );
+
 /** A connection cannot be used for locks, and the next one could not either. So nobody waits for it. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';

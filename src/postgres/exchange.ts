@@ -8,8 +8,11 @@ import type {Answer, Ask} from './statements.js';
 import {nextTurn} from './turns.js';
 import type {PostgresClient} from './types.js';
 
-/** How often a waiter asks although nobody called: a holder that has died calls nobody. */
-const POLL_MILLISECONDS = 500;
+/**
+ * A holder that has died calls nobody. So a waiter asks after one to two of these without a call. One
+ * that asked earlier would often take the lock before somebody who was called and waits longer.
+ */
+const POLL_MILLISECONDS = 250;
 
 /** How long a session goes on listening for calls after the last waiter. */
 const LISTENING_MILLISECONDS = 10_000;
@@ -36,9 +39,11 @@ export interface Asker {
   readonly hash: KeyHash;
   /** What it would ask now, if anything. */
   nextAsk(): Ask | undefined;
-  /** The ask was sent. Either `answered` is called next, or `sessionLost`. */
+  /** The ask was sent. `answered`, `unanswered` or `sessionLost` is called next. */
   asked(ask: Ask): void;
   answered(answer: Answer): void;
+  /** The lock table of the server has no room. The session has nothing for this key now. */
+  unanswered(cause: unknown): void;
   /** The session is over, and whatever it had for this key. */
   sessionLost(error: unknown): void;
   /** There is no session, and there will be none before another attempt. */
@@ -47,6 +52,8 @@ export interface Asker {
   refused(error: unknown): void;
   /** It may have been called. @returns whether it waits for that, and so should ask again */
   called(): boolean;
+  /** @returns whether it has not been called for so long that it should ask again */
+  polled(): boolean;
 }
 
 export interface ExchangeSettings {
@@ -161,7 +168,8 @@ export class Exchange {
       if (this.#hasAsks()) this.#open();
     } else if (this.#listening === 'wanted') {
       this.#listening = 'yes';
-      this.#flight(session, session.listen(), () => this.#callAll());
+      // Nobody could call before.
+      this.#flight(session, session.listen(), () => this.#askEach((asker) => asker.called()));
     } else if (this.#listening === 'unwanted') {
       this.#listening = 'no';
       this.#flight(session, session.unlisten(), () => undefined);
@@ -195,8 +203,12 @@ export class Exchange {
     this.#asking = later;
     if (asked.length === 0 && !this.#silence) return;
     this.#silence = false;
-    this.#flight(session, session.exchange(batch, asked.length), (answers) => {
-      for (let n = 0; n < asked.length; n++) (asked[n] as Asker).answered(answers[n] as Answer);
+    this.#flight(session, session.exchange(batch, asked.length), (outcome) => {
+      for (let n = 0; n < asked.length; n++) {
+        const asker = asked[n] as Asker;
+        if (outcome.answers !== undefined) asker.answered(outcome.answers[n] as Answer);
+        else asker.unanswered(outcome.cause);
+      }
     });
   }
 
@@ -290,7 +302,7 @@ export class Exchange {
 
   readonly #onPoll = (): void => {
     this.#poll = undefined;
-    this.#callAll();
+    this.#askEach((asker) => asker.polled());
     if (now() - this.#waitedAt < LISTENING_MILLISECONDS) {
       this.#poll = startTimer(POLL_MILLISECONDS, false, this.#onPoll);
     } else if (this.#listening === 'yes') {
@@ -299,11 +311,9 @@ export class Exchange {
     }
   };
 
-  #callAll(): void {
+  #askEach(asksAgain: (asker: Asker) => boolean): void {
     eachInMap(this.#askers, (asker) => {
-      if (!asker.called()) return;
-      this.#waitedAt = now();
-      this.ask(asker);
+      if (asksAgain(asker)) this.ask(asker);
     });
   }
 

@@ -8,7 +8,7 @@ import {GUARD, guardOf, type Guard} from '../line/guard.js';
 import type {LockSettings, WaitLimits} from '../line/limits.js';
 import {Waiter, createCaller, failingWith} from '../line/waiter.js';
 import {PostgresContender, type Callers} from './contender.js';
-import {lostError, unavailableError} from './errors.js';
+import {lostError, tableFullError, unavailableError} from './errors.js';
 import type {Exchange} from './exchange.js';
 import {Hold, HoldGuard} from './hold.js';
 import type {KeyHash} from './keyHash.js';
@@ -240,9 +240,17 @@ export class KeyEntrance extends Entrance implements Callers {
   }
 
   onRefused(cause: unknown): void {
+    this.#refuseAll(unavailableError, cause);
+  }
+
+  onFull(cause: unknown): void {
+    this.#refuseAll(tableFullError, cause);
+  }
+
+  #refuseAll(create: typeof unavailableError, cause: unknown): void {
     const details = {lockName: this.settings.name, key: this.key};
     const refusal = failingWith(() => {
-      throw unavailableError(cause, details);
+      throw create(cause, details);
     });
     for (let waiter; (waiter = this.#line.firstWaiter()) instanceof Waiter;)
       this.cancel(waiter, refusal);

@@ -1,5 +1,6 @@
+import type {LockError} from '../errors.js';
 import type {Asker, Exchange} from './exchange.js';
-import {unavailableError} from './errors.js';
+import {tableFullError, unavailableError} from './errors.js';
 import type {KeyHash} from './keyHash.js';
 import type {Answer, Ask} from './statements.js';
 
@@ -42,6 +43,14 @@ export class Question implements Asker {
     return false;
   }
 
+  polled(): boolean {
+    return false;
+  }
+
+  unanswered(cause: unknown): void {
+    this.#fail(tableFullError(cause));
+  }
+
   /** It asks again, in the next session. */
   sessionLost(): void {
     this.#isInFlight = false;
@@ -52,8 +61,12 @@ export class Question implements Asker {
   }
 
   refused(error: unknown): void {
+    this.#fail(unavailableError(error));
+  }
+
+  #fail(error: LockError): void {
     this.#settle();
-    this.#reject(unavailableError(error));
+    this.#reject(error);
   }
 
   #settle(): void {

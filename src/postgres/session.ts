@@ -1,11 +1,13 @@
 import {badTypeError} from '../errors.js';
 import {NativePromise, createWeakMap, then, uncurried} from '../intrinsics.js';
+import {floor, max, min} from '../shared/intrinsics.js';
 import {now, startTimer, stopTimer, type Timer} from '../shared/runtime/clocks.js';
 import {Refusal} from './errors.js';
 import {
   CHECK,
   CREATE_TOKENS,
   FIND_TOKENS,
+  GIVE_UP,
   SETTINGS,
   TOKENS,
   channelOf,
@@ -21,9 +23,13 @@ const CONNECTING_MILLISECONDS = 10_000;
  * After how much silence the server is asked for a sign of life, and how long each answer may take.
  * The server gives up a client that it no longer hears after 30 seconds. These two add up to far less,
  * so a holder is told that it has lost the lock before anybody else can get it.
+ *
+ * A process that was suspended, or a thread that was blocked, asks late. Then the answer may take less
+ * time, so that the holder is told in time even so, if it still can be.
  */
 const SILENCE_MILLISECONDS = 5000;
-const ANSWER_MILLISECONDS = 5000;
+const ANSWER_MILLISECONDS = {most: 5000, least: 500};
+const SURE_MILLISECONDS = 25_000;
 
 /** How long a thread that was busy has, to read an answer that has come meanwhile. */
 const READING_MILLISECONDS = 50;
@@ -52,6 +58,18 @@ export interface Batch {
   bells: string;
 }
 
+/**
+ * The answers to a batch. There are none if the server's lock table had no room, which is the cause:
+ * then the session has nothing of these keys any more.
+ */
+export type Outcome =
+  {readonly answers: Answer[]} | {readonly answers: undefined; readonly cause: unknown};
+
+/** The SQLSTATE by which the server says so. */
+const OUT_OF_MEMORY = '53200';
+const isTableFull = (error: unknown): boolean =>
+  (error as {code?: unknown} | null | undefined)?.code === OUT_OF_MEMORY;
+
 type Row = Readonly<Record<string, unknown>>;
 
 /**
@@ -59,27 +77,25 @@ type Row = Readonly<Record<string, unknown>>;
  * sends one waits for the answer before the next.
  *
  * After a statement has failed, nobody can say which locks the session holds. So the session ends
- * then, and the server frees all of them.
+ * then, and the server frees all of them. Only when the server's lock table is full, which is nobody's
+ * fault in particular, the session gives up what it has of the keys of that statement, and goes on.
  */
 export class Session {
   readonly #client: PostgresClient;
   readonly #events: SessionEvents;
-  readonly #statement: {readonly name: string; readonly text: string};
+  #statement = {name: '', text: ''};
   #pid = '';
   #isOver = false;
   #isReferenced = true;
-  /** When something was sent last. */
+  /** When something was sent last, and when the last of what has been answered was. */
   #sentAt = 0;
+  #heardAt = 0;
   #isAwaiting = false;
   #beat: Timer | undefined;
 
-  private constructor(client: PostgresClient, events: SessionEvents, hasTokens: boolean) {
+  private constructor(client: PostgresClient, events: SessionEvents) {
     this.#client = client;
     this.#events = events;
-    this.#statement = {
-      name: hasTokens ? 'databases_lock_1_tokens' : 'databases_lock_1',
-      text: exchangeStatement(hasTokens),
-    };
     // First: an error that nobody listens to ends the process.
     client.on('error', (error) => this.lose(error));
     client.on('end', () => this.lose(new Error('The connection has ended.')));
@@ -106,7 +122,7 @@ export class Session {
         );
       }
       used.set(client, true);
-      const opened = (session = new Session(client, events, hasTokens));
+      const opened = (session = new Session(client, events));
       if (isLate) void opened.end();
       await client.connect();
       await opened.#begin(hasTokens);
@@ -143,6 +159,10 @@ export class Session {
     }
     await this.#query(SETTINGS);
     if (hasTokens) await this.#prepareTokens();
+    this.#statement = {
+      name: 'databases_lock',
+      text: exchangeStatement(hasTokens, String(about['database'])),
+    };
     this.#watch();
   }
 
@@ -184,8 +204,15 @@ export class Session {
   }
 
   /** Sends a batch. If it fails, the session is lost, and `onLost` is called. */
-  async exchange({asks, locks, bells}: Batch, count: number): Promise<Answer[]> {
-    const rows = await this.#send({...this.#statement, values: [asks, locks, bells]});
+  async exchange({asks, locks, bells}: Batch, count: number): Promise<Outcome> {
+    let rows: Row[];
+    try {
+      rows = await this.#send({...this.#statement, values: [asks, locks, bells]});
+    } catch (error) {
+      if (this.#isOver) throw error;
+      await this.#send({text: GIVE_UP, values: [locks, bells]});
+      return {answers: undefined, cause: error};
+    }
     const {pid, answers} = rows[0] ?? {};
     if (pid !== this.#pid || typeof answers !== 'string') {
       return this.#fail('The client has reconnected by itself.');
@@ -195,7 +222,7 @@ export class Session {
       if (answer === '?') return this.#fail('Other code released a lock on this connection.');
     }
     if (all.length !== count) return this.#fail('The answer of the server is not complete.');
-    return all;
+    return {answers: all};
   }
 
   #fail(message: string): never {
@@ -213,21 +240,28 @@ export class Session {
     await this.#send({text: 'UNLISTEN *'});
   }
 
-  /** Sends a statement, and waits for the answer for a limited time. A failure ends the session. */
+  /**
+   * Sends a statement, and waits for the answer for a limited time. A failure ends the session, unless
+   * the lock table of the server is full.
+   */
   async #send(statement: {name?: string; text: string; values?: string[]}): Promise<Row[]> {
-    this.#sentAt = now();
+    const sentAt = (this.#sentAt = now());
     this.#isAwaiting = true;
-    let timer = startTimer(ANSWER_MILLISECONDS, false, () => {
+    const {most, least} = ANSWER_MILLISECONDS;
+    const limit = max(least, min(most, this.#heardAt + SURE_MILLISECONDS - sentAt));
+    let timer = startTimer(limit, false, () => {
       // This thread may have been too busy to read the answer. The next turn of the event loop would be
       // too early to say: in Deno it comes before the socket is read.
       timer = startTimer(READING_MILLISECONDS, false, () => {
-        this.lose(new Error(`The server did not answer within ${ANSWER_MILLISECONDS} ms.`));
+        this.lose(new Error(`The server did not answer within ${floor(limit)} ms.`));
       });
     });
     try {
-      return (await this.#client.query(statement)).rows as Row[];
+      const {rows} = await this.#client.query(statement);
+      this.#heardAt = sentAt;
+      return rows as Row[];
     } catch (error) {
-      this.lose(error);
+      if (!isTableFull(error)) this.lose(error);
       throw error;
     } finally {
       this.#isAwaiting = false;
@@ -243,7 +277,7 @@ export class Session {
   // Signs of life
 
   #watch(): void {
-    this.#sentAt = now();
+    this.#heardAt = this.#sentAt = now();
     this.#scheduleBeat(SILENCE_MILLISECONDS);
   }
 

@@ -100,7 +100,8 @@ export interface PostgresLockGuard extends LockGuard, LockHold {
  * - `LockError`, `code: 'ERR_LOCK_UNAVAILABLE'`, with its `cause`, when the first connection cannot be
  *   made or used, or when a connection leads through a pooler. Once there has been a connection, calls
  *   wait for the next one until their timeout.
- * - `LockError`, `code: 'ERR_LOCK_FULL'`, when as many keys as `maxKeys` are in use.
+ * - `LockError`, `code: 'ERR_LOCK_FULL'`, when as many keys as `maxKeys` are in use; or, with its
+ *   `cause`, when the lock table of the server is full.
  * - `LockError`, `code: 'ERR_LOCK_POOLED'`, after {@link PostgresLocks.close} was called.
  * - `TypeError` when the key is not a string.
  */

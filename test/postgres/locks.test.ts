@@ -45,11 +45,6 @@ function onEach(
   }
 }
 
-/** Resolves when a promise does so with what is expected. */
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
 // Keys
 
 test('a key is hashed with its namespace, and both of its numbers are signed ones of 64 bits', (t) => {
@@ -111,9 +106,7 @@ onEach(
     a.release();
     (await waiter).release();
     b.release();
-    await eventually(
-      async () => (await locks.tryAcquire('c').catch(() => undefined)) !== undefined,
-    );
+    await until(async () => (await locks.tryAcquire('c').catch(() => undefined)) !== undefined);
   },
 );
 
@@ -139,7 +132,7 @@ onEach(
     t.is((await sessions(server, application)).length, 1);
     t.deepEqual(counts, new Array(10).fill(200));
     for (const guard of guards) guard.release();
-    await eventually(async () => (await advisoryLocks(server, application)) === 0);
+    await until(async () => (await advisoryLocks(server, application)) === 0);
   },
 );
 
@@ -165,7 +158,7 @@ onEach(
     t.is(most, 1);
     t.is(order.length, 300);
     t.is((await sessions(server, application)).length, 3);
-    await eventually(async () => (await advisoryLocks(server, application)) === 0);
+    await until(async () => (await advisoryLocks(server, application)) === 0);
   },
 );
 
@@ -195,13 +188,36 @@ onEach('those who wait are called in turn', async (t, server, create, applicatio
 });
 
 onEach(
+  'each key that is released is called, however many are released at once',
+  async (t, server, create) => {
+    const holder = create();
+    const keys = Array.from({length: 300}, (_, n) => `key ${n}`);
+    const guards = await Promise.all(keys.map((key) => holder.acquire(key)));
+    let client: pg.Client | undefined;
+    const others = create({connect: () => (client = server.client())});
+    // It listens from its first wait on.
+    const gaveUp = others.acquire('key 0', {timeoutMilliseconds: 1});
+    await t.throwsAsync(gaveUp, {code: 'ERR_LOCK_TIMEOUT'});
+    let calls = 0;
+    client?.on('notification', () => calls++);
+    const waits = keys.map((key) => others.acquire(key));
+    const isWaitedFor = await others.isLocked('another');
+    t.false(isWaitedFor);
+    for (const guard of guards) guard.release();
+    for (const wait of waits) (await wait).release();
+    await until(() => calls >= keys.length);
+    t.is(calls, keys.length);
+  },
+);
+
+onEach(
   'no waiter pins backend_xmin, and none blocks its session',
   async (t, server, create, application) => {
     const holder = create();
     const waiting = [create(), create()];
     const guard = await holder.acquire('key');
     const waits = waiting.map((locks) => locks.acquire('key'));
-    await eventually(async () => (await advisoryLocks(server, application)) === 3);
+    await until(async () => (await advisoryLocks(server, application)) === 3);
     for (const {backend_xmin, query} of await sessions(server, application)) {
       t.is(backend_xmin, null, query);
     }
@@ -212,6 +228,25 @@ onEach(
     guard.release();
     // Which of the two is called first depends on the numbers of their processes.
     await Promise.all(waits.map(async (wait) => (await wait).release()));
+  },
+);
+
+onEach(
+  'a token comes once, even if the role would not wait for the disk',
+  async (t, server, create) => {
+    const role = `hasty_${server.port}`;
+    await server.query(`CREATE ROLE ${role} LOGIN SUPERUSER`);
+    await server.query(`ALTER ROLE ${role} SET synchronous_commit = off`);
+    let client: pg.Client | undefined;
+    const connectionString = server.urlOf(role);
+    const locks = create({
+      connect: () => (client = server.client({connectionString})),
+      tokens: true,
+    });
+    await locks.isLocked('key');
+    t.deepEqual((await client?.query('SHOW synchronous_commit'))?.rows, [
+      {synchronous_commit: 'on'},
+    ]);
   },
 );
 
@@ -235,11 +270,11 @@ onEach(
     controller.abort(new Error('mine'));
     await aborted;
     t.deepEqual(await Promise.all(attempts), [undefined, undefined]);
-    await eventually(async () => (await advisoryLocks(server, application)) === 1);
+    await until(async () => (await advisoryLocks(server, application)) === 1);
     guard.release();
     // Whoever left was not called instead of somebody else.
     (await others.acquire('key')).release();
-    await eventually(async () => (await advisoryLocks(server, application)) === 0);
+    await until(async () => (await advisoryLocks(server, application)) === 0);
   },
 );
 
@@ -312,7 +347,7 @@ onEach(
       await until(() => aborted.length === 1);
       for (const outcome of aborted) if ('value' in outcome) outcome.value.release();
     }
-    await eventually(async () => (await advisoryLocks(server, application)) === 0);
+    await until(async () => (await advisoryLocks(server, application)) === 0);
     (await locks.acquire('key')).release();
     t.pass();
   },
@@ -477,7 +512,7 @@ onEach(
     t.is(await earlier, 'earlier');
     await until(() => closing.length === 1);
     t.deepEqual(closing, [{value: undefined}]);
-    await eventually(async () => (await sessions(server, application)).length === 0);
+    await until(async () => (await sessions(server, application)).length === 0);
     t.throws(() => locks.releaseLock('key'), pooled);
     await t.throwsAsync(locks.tryAcquire('key'), pooled);
   },
@@ -510,7 +545,7 @@ onEach(
     await aborted;
     await connecting.close();
     await connected.promise;
-    await eventually(async () => (await sessions(server, application)).length === 0);
+    await until(async () => (await sessions(server, application)).length === 0);
   },
 );
 
@@ -522,7 +557,7 @@ onEach('a close that times out leaves the locks usable', async (t, _, create) =>
   guard.release();
   t.is(await locks.withLock('key', {timeoutMilliseconds: 10_000}, () => 'usable'), 'usable');
   // The server may take longer to learn of the release than this close waits.
-  await eventually(() =>
+  await until(() =>
     locks.close().then(
       () => true,
       () => false,
@@ -534,7 +569,7 @@ onEach('errors name the locks and the key', async (t, _, create) => {
   const locks = create({name: 'accounts'});
   const work = deferred();
   const holder = locks.withLock('a', () => work.promise);
-  await eventually(() => locks.isLocked('a'));
+  await until(() => locks.isLocked('a'));
   await t.throwsAsync(locks.acquire('a', {timeoutMilliseconds: 0}), {
     message: 'Timed out waiting for lock after 0ms (lock "accounts", key "a")',
   });

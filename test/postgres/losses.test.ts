@@ -1,9 +1,20 @@
 // Connections that are lost, or cannot be had.
+import {spawn} from 'node:child_process';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import pg from 'pg';
 import type {LockHold, PostgresLocks, PostgresLocksOptions} from '../../src/postgres/index.js';
 import {deferred, until, watch} from '../support/async.js';
-import {createLocks, newApplication, newNamespace, sessions, unlike} from './support/locks.js';
+import {compiledUrl} from '../support/compiled.js';
+import {
+  advisoryLocks,
+  createLocks,
+  newApplication,
+  newNamespace,
+  sessions,
+  unlike,
+} from './support/locks.js';
 import {startPooler} from './support/pooler.js';
 import {Proxy} from './support/proxy.js';
 import {Server} from './support/server.js';
@@ -128,21 +139,44 @@ onEach(
   },
 );
 
-onEach(
-  'a call whose lock is lost before fn begins never calls it',
-  async (t, _, create, terminate) => {
-    const locks = create();
-    const section = await begin(locks);
-    const next = locks.withLock('key', () => 'next');
-    // The next one is admitted, and the session is lost, in one turn of the event loop at best; in any
-    // case nobody runs without being told.
-    await terminate();
-    await until(() => section.signal.aborted);
-    section.end();
-    await t.throwsAsync(section.call, lost);
-    t.is(await next, 'next');
-  },
-);
+onEach('a call whose lock is lost before fn begins never calls it', async (t, server, create) => {
+  let microtasks: number | undefined;
+  const connect = () => {
+    const client = server.client();
+    return unlike(client, {
+      query: async (statement: pg.QueryConfig) => {
+        const answer = await client.query<{answers?: string}>(statement);
+        if (microtasks !== undefined && answer.rows[0]?.answers === 'L') {
+          void loseAfter(microtasks, client);
+          microtasks = undefined;
+        }
+        return answer;
+      },
+    });
+  };
+  const loseAfter = async (microtasks: number, client: pg.Client) => {
+    for (let n = 0; n < microtasks; n++) await Promise.resolve();
+    client.emit('error', new Error('cut'));
+  };
+  const locks = create({connect});
+  const outcomes = new Set<string>();
+  // Before the lock is the caller's, in between, and after fn has begun.
+  for (let n = 0; n < 30; n++) {
+    microtasks = n;
+    let begun = '';
+    const call = locks.withLock('key', ({signal}: LockHold) => {
+      begun = signal.aborted ? 'told late' : 'told in time';
+    });
+    const error = await call.then(
+      () => undefined,
+      (thrown: unknown) => thrown as ErrorLike,
+    );
+    outcomes.add(`${error?.code ?? 'resolved'} ${begun}`);
+  }
+  t.log([...outcomes].join(', '));
+  t.true(outcomes.has('ERR_LOCK_LOST '));
+  t.false([...outcomes].some((outcome) => outcome.endsWith('told late')));
+});
 
 // Alone, because nobody else may fail meanwhile.
 for (const server of servers) {
@@ -240,6 +274,31 @@ test('a partition is noticed by a holder long before the server gives its lock a
   proxy.cut();
   proxy.resume();
   t.is(await locks.withLock('key', () => 'again'), 'again');
+});
+
+test('a process that is suspended while its network is cut is told as soon as it goes on', async (t) => {
+  const [server] = servers.slice(-1);
+  if (server === undefined) return notTested(t, 'no server');
+  const proxy = await Proxy.start(server.port);
+  t.teardown(() => proxy.end());
+  const url = server.url.replace(String(server.port), String(proxy.port));
+  const what = 'holds a lock until it is lost';
+  const file = fileURLToPath(new URL('programs/locks.js', import.meta.url));
+  const child = spawn(process.execPath, [file, compiledUrl('src/postgres/index'), url, what]);
+  t.teardown(() => child.kill('SIGKILL'));
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  await until(() => printed === 'inside\n');
+  proxy.stall();
+  child.kill('SIGSTOP');
+  // Nearly as long as the server waits before it gives the lock away.
+  await sleep(26_000);
+  const start = performance.now();
+  child.kill('SIGCONT');
+  await until(() => printed === 'inside\nlost\n');
+  const milliseconds = performance.now() - start;
+  t.log(`told after ${Math.round(milliseconds)} ms`);
+  t.true(milliseconds < 3000);
 });
 
 test('close ends also where nobody answers any more', async (t) => {
@@ -513,6 +572,35 @@ onEach(
     guard.release();
   },
 );
+
+test('where the lock table of the server is full, calls are told so, and all else stays held', async (t) => {
+  const server = await Server.start(18);
+  if (typeof server === 'string') return notTested(t, server);
+  t.teardown(() => server.end());
+  const {namespace, connect} = newApplication(server);
+  const locks = createLocks(t, server, {namespace, connect});
+  const section = await begin(locks);
+  const filler = server.client();
+  await filler.connect();
+  t.teardown(() => filler.end());
+  const fill = `SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 1e6::int) n`;
+  await t.throwsAsync(filler.query(fill), {code: '53200'});
+  // Room for some of the calls below, so that the statement fails halfway.
+  await filler.query(`SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, 50) n`);
+  const calls = Array.from({length: 100}, (_, n) => locks.acquire(`key ${n}`));
+  const question = locks.isLocked('another');
+  for (const call of [...calls, question]) {
+    const error = await t.throwsAsync<ErrorLike>(call as Promise<unknown>, {code: 'ERR_LOCK_FULL'});
+    t.is((error.cause as ErrorLike).code, '53200');
+  }
+  t.false(section.signal.aborted);
+  await filler.query('SELECT pg_advisory_unlock_all()');
+  t.is(await advisoryLocks(server, namespace), 1);
+  t.is(await locks.withLock('key 0', () => 'room again'), 'room again');
+  section.end();
+  await section.call;
+  await until(async () => (await advisoryLocks(server, namespace)) === 0);
+});
 
 onEach('a client that was used before is refused', async (t, _, create, terminate, connect) => {
   const client = connect();

@@ -27,8 +27,8 @@ export function watch<T>(promise: Promise<T>): Array<{value: T} | {error: unknow
 }
 
 /** Resolves as soon as `condition` holds. Nothing happens at a time limit but AVA's own. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** The values among the outcomes of `watch`. */

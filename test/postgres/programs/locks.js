@@ -54,6 +54,14 @@ const programs = {
     await create().withLock('key', () => console.log('inside'));
   },
 
+  async 'holds a lock until it is lost'() {
+    const locks = create({onLost: () => console.log('lost')});
+    await locks.withLock('key', ({signal}) => {
+      console.log('inside');
+      return new Promise((resolve) => signal.addEventListener('abort', resolve));
+    });
+  },
+
   async 'loses its connection again and again'() {
     const locks = create({onLost: () => console.log('lost')});
     await locks.withLock('key', () => console.log('inside'));
