@@ -371,7 +371,12 @@ test('the documented require example of createLocksByKey counts two calls made a
   t.is(result, 2);
 });
 
-runtimeTests(test, () => project);
+runtimeTests(
+  test,
+  () => project,
+  () => examples,
+  () => server,
+);
 browserTests(test, () => project);
 
 test('the tarball holds what users need and nothing else', async (t) => {

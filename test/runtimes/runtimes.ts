@@ -3,6 +3,7 @@
  * that kill threads. Where a platform has no such runtime, the test says so.
  */
 import {execFile} from 'node:child_process';
+import {copyFile, readFile} from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import {promisify} from 'node:util';
@@ -10,6 +11,7 @@ import type {ExecutionContext, TestFn} from 'ava';
 import {build, type Plugin} from 'esbuild';
 import {compileRun} from '../chaos/compile.js';
 import type {RunOptions} from '../chaos/run.js';
+import type {Server} from '../postgres/support/server.js';
 import {findNode} from '../support/nodes.js';
 import {runtimeArguments} from '../support/runtimes.js';
 import {someAtATime} from '../support/limit.js';
@@ -40,8 +42,17 @@ export const toPackage = (entries: {readonly main: string; readonly shared: stri
   },
 });
 
-/** @param project has the package installed */
-export function runtimeTests(test: TestFn, project: () => string): void {
+/**
+ * @param project has the package installed
+ * @param examples where `pg` is installed, too
+ * @param server whose URL is in DATABASE_URL, or why there is none
+ */
+export function runtimeTests(
+  test: TestFn,
+  project: () => string,
+  examples: () => string,
+  server: () => Server | string,
+): void {
   let compiled: Promise<string> | undefined;
   const compileOnce = () => (compiled ??= compile(project()));
 
@@ -132,6 +143,19 @@ export function runtimeTests(test: TestFn, project: () => string): void {
       'a Web Worker that has ended': 'no answer',
     });
   });
+
+  for (const {name, find} of RUNTIMES) {
+    test(`${name}: locks on PostgreSQL exclude, time out, tell of a loss, and let the process end`, async (t) => {
+      t.timeout(PATIENCE_MILLISECONDS);
+      const binary = find();
+      if (binary === undefined) return noticeMissing(t, name);
+      if (typeof server() === 'string') return noticeMissing(t, 'PostgreSQL');
+      const program = path.join(examples(), `postgres on ${name}.mjs`);
+      await copyFile(path.join(here, 'postgres.mjs'), program);
+      const {stdout} = await runProgram(binary, [program], examples());
+      t.is(stdout, await readFile(path.join(here, 'postgres.txt'), 'utf8'));
+    });
+  }
 
   test('Node.js 18: a lock across threads says which version it needs', async (t) => {
     const binary = findNode(18);

@@ -4,9 +4,12 @@ import {assertRoom, outside} from '../../intrinsics.js';
 import {floor} from '../intrinsics.js';
 import {builtin} from './host.js';
 
+// Node.js 18 gives no module by its name, and these are its own.
 const hostPerformance = globalThis.performance;
+const hostTimers = globalThis as unknown as Pick<typeof timers, 'setTimeout' | 'clearTimeout'>;
 const {performance = hostPerformance} = builtin<typeof perfHooks>('node:perf_hooks');
-const {setTimeout, clearTimeout} = builtin<typeof timers>('node:timers') as typeof timers;
+const {setTimeout = hostTimers.setTimeout, clearTimeout = hostTimers.clearTimeout} =
+  builtin<typeof timers>('node:timers');
 const {timeOrigin} = performance;
 
 /** Milliseconds on this thread's own clock. */
