@@ -18,8 +18,8 @@ const toBigInt = BigInt;
 
 /** What the contender tells and asks the callers of the line. */
 export interface Callers {
-  /** The holder in the line has lost it. */
-  onLost(error: unknown): void;
+  /** The holder in the line has lost it. @returns what tells the holder */
+  onLost(error: unknown): () => void;
   /** The lock is taken, or nobody can ask for it now. Whoever does not want to wait gives up. */
   onTaken(): void;
   /** Nobody in the line is to wait any longer: there is no connection, or no room in the server. */
@@ -221,15 +221,17 @@ export class PostgresContender extends Threadless implements Contender, Asker {
     if (this.isAtRest) this.#rest();
   }
 
-  sessionLost(error: unknown): void {
+  sessionLost(error: unknown): (() => void) | undefined {
     this.#session = 'N';
     this.#inFlight = undefined;
     this.#isCalled = false;
     if (this.#line === 'owning') {
       // A lock that is lost needs no connection, however long its holder goes on.
       this.#exchange.leave(this);
-      this.callers.onLost(error);
-    } else if (this.isAtRest) this.#rest();
+      return this.callers.onLost(error);
+    }
+    if (this.isAtRest) this.#rest();
+    return undefined;
   }
 
   #rest(): void {

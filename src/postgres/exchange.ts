@@ -44,8 +44,12 @@ export interface Asker {
   answered(answer: Answer): void;
   /** The lock table of the server has no room. The session has nothing for this key now. */
   unanswered(cause: unknown): void;
-  /** The session is over, and whatever it had for this key. */
-  sessionLost(error: unknown): void;
+  /**
+   * The session is over, and whatever it had for this key.
+   *
+   * @returns what tells the holder, if any: it calls the user's code
+   */
+  sessionLost(error: unknown): (() => void) | undefined;
   /** There is no session, and there will be none before another attempt. */
   interrupted(error: unknown): void;
   /** There will be no session: nobody should wait for one any longer. */
@@ -117,7 +121,7 @@ export class Exchange {
     assertRoom(60);
     if (this.#askers.get(asker.id) === undefined) {
       this.#askers.set(asker.id, asker);
-      this.#size++;
+      if (this.#size++ === 0) this.#session?.needed();
       this.#updateNeed();
     }
     this.#asking[this.#asking.length] = asker;
@@ -286,7 +290,13 @@ export class Exchange {
     this.#asking = [];
     const askers: Asker[] = [];
     eachInMap(this.#askers, (asker) => (askers[askers.length] = asker));
-    for (const asker of askers) asker.sessionLost(error);
+    // Whatever the user's code looks at, there is no lock that is not known to be lost.
+    const tells = createMap<Asker, () => void>();
+    for (const asker of askers) {
+      const tell = asker.sessionLost(error);
+      if (tell !== undefined) tells.set(asker, tell);
+    }
+    eachInMap(tells, (tell) => tell());
     // If each session failed at its first statement, there would be one after the other without a pause.
     if (this.#isProven) this.#askAll();
     else this.#failed(error);

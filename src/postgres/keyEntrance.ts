@@ -213,11 +213,14 @@ export class KeyEntrance extends Entrance implements Callers {
 
   // What the contender tells and asks
 
-  onLost(cause: unknown): void {
+  onLost(cause: unknown): () => void {
     const loss = lostError(cause, {lockName: this.settings.name, key: this.key});
+    const hold = this.#hold;
     this.#loss = loss;
-    this.#hold?.lose(loss);
-    this.#own.onLost(this.key, loss);
+    return () => {
+      hold?.lose(loss);
+      this.#own.onLost(this.key, loss);
+    };
   }
 
   #mayAttempt(): boolean {

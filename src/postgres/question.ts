@@ -52,7 +52,7 @@ export class Question implements Asker {
   }
 
   /** It asks again, in the next session. */
-  sessionLost(): void {
+  sessionLost(): undefined {
     this.#isInFlight = false;
   }
 

@@ -205,12 +205,13 @@ export class Session {
 
   /** Sends a batch. If it fails, the session is lost, and `onLost` is called. */
   async exchange({asks, locks, bells}: Batch, count: number): Promise<Outcome> {
+    const values = [asks, locks, bells];
     let rows: Row[];
     try {
-      rows = await this.#send({...this.#statement, values: [asks, locks, bells]});
+      rows = await this.#send({...this.#statement, values});
     } catch (error) {
       if (this.#isOver) throw error;
-      await this.#send({text: GIVE_UP, values: [locks, bells]});
+      await this.#send({text: GIVE_UP, values});
       return {answers: undefined, cause: error};
     }
     const {pid, answers} = rows[0] ?? {};
@@ -275,6 +276,11 @@ export class Session {
   }
 
   // Signs of life
+
+  /** Nothing was held until now, so no sign of life was needed, and none is missing. */
+  needed(): void {
+    this.#heardAt = now();
+  }
 
   #watch(): void {
     this.#heardAt = this.#sentAt = now();

@@ -35,15 +35,19 @@ export const channelOf = (pid: string): string => `databases_lock_${pid}`;
  * their schema, because the `search_path` of a role may begin with another one. `unnest` of several
  * arrays is the server's own only without it.)
  *
- * No statement after `CHECK` reads a table: each would need an entry of the server's lock table, and
- * what gives up locks has to work while that is full.
+ * The statements for locks read no table that all databases share: that would need an entry of the
+ * server's lock table, and what gives up locks has to work while that is full.
  */
 const ADVISORY_LOCKS = `
     pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted`;
 const NUMBER = '((l.classid::bigint << 32) | l.objid::bigint)';
 
-const numbersIn = (parameter: string): string =>
-  `pg_catalog.string_to_array(${parameter}::text, ' ')::bigint[]`;
+/** What is asked: the three parameters of a statement. */
+const ASKED = `unnest(
+    pg_catalog.string_to_array($1::text, ' '),
+    pg_catalog.string_to_array($2::text, ' ')::bigint[],
+    pg_catalog.string_to_array($3::text, ' ')::bigint[]
+  ) WITH ORDINALITY AS asked (ask, lock, bell, n)`;
 
 /**
  * What follows once the lock is free. A waiter takes its share of the bell before it tries the lock
@@ -105,9 +109,7 @@ WITH done AS MATERIALIZED (
       WHEN EXISTS (SELECT FROM ${inDatabase} AND ${NUMBER} = lock) THEN 'L'
       ELSE 'N' END
     END AS answer
-  FROM unnest(
-    pg_catalog.string_to_array($1::text, ' '), ${numbersIn('$2')}, ${numbersIn('$3')}
-  ) WITH ORDINALITY AS asked (ask, lock, bell, n)
+  FROM ${ASKED}
 ), waiting AS MATERIALIZED (
   SELECT ${NUMBER} AS number, l.pid FROM ${inDatabase}
     AND pg_catalog.cardinality(${RUNG}) > 0
@@ -125,15 +127,15 @@ FROM done`;
 };
 
 /**
- * Gives up whatever the session has of some keys. A statement that failed may have taken a lock before
- * it did, and the session keeps that.
+ * Gives up whatever the session has of the keys of a statement that failed: it may have taken locks
+ * before it did, and the session keeps those. A question takes nothing, and its key may be held.
  */
 export const GIVE_UP = `
 SELECT pg_catalog.count(CASE l.mode
   WHEN 'ShareLock' THEN pg_catalog.pg_advisory_unlock_shared(${NUMBER})
   ELSE pg_catalog.pg_advisory_unlock(${NUMBER}) END)::text AS given_up
 FROM ${ADVISORY_LOCKS} AND l.pid = pg_catalog.pg_backend_pid()
-  AND (${NUMBER} = ANY (${numbersIn('$1')}) OR ${NUMBER} = ANY (${numbersIn('$2')}))`;
+  AND ${NUMBER} IN (SELECT unnest(ARRAY[lock, bell]) FROM ${ASKED} WHERE ask <> 'q')`;
 
 /** The answer tells whether a new session can be used for locks. This comes before any setting. */
 export const CHECK = `

@@ -9,7 +9,7 @@ function createContender() {
   const exchange = {ask: nothing, leave: nothing, awaitCall: nothing} as unknown as Exchange;
   const contender = new PostgresContender(hashKey('test', 'key'), exchange, nothing);
   contender.callers = {
-    onLost: nothing,
+    onLost: () => nothing,
     onTaken: nothing,
     onRefused: nothing,
     onFull: nothing,

@@ -573,6 +573,31 @@ onEach(
   },
 );
 
+onEach(
+  'whatever a holder does when it is told, no other lock of the session counts as held',
+  async (t, _, create, terminate) => {
+    const losses: string[] = [];
+    const locks = create({onLost: ({key}) => losses.push(key)});
+    const guards = [await locks.acquire('a'), await locks.acquire('b')];
+    const errors: Array<string | undefined> = [];
+    for (const {signal} of guards) {
+      signal.addEventListener('abort', () => {
+        for (const guard of guards) {
+          try {
+            guard.release();
+          } catch (error) {
+            errors.push((error as ErrorLike).code);
+          }
+        }
+      });
+    }
+    await terminate();
+    await until(() => losses.length === 2);
+    t.deepEqual(errors, ['ERR_LOCK_LOST', 'ERR_LOCK_LOST']);
+    t.true(guards.every(({signal}) => signal.aborted));
+  },
+);
+
 test('where the lock table of the server is full, calls are told so, and all else stays held', async (t) => {
   const server = await Server.start(18);
   if (typeof server === 'string') return notTested(t, server);
@@ -580,6 +605,9 @@ test('where the lock table of the server is full, calls are told so, and all els
   const {namespace, connect} = newApplication(server);
   const locks = createLocks(t, server, {namespace, connect});
   const section = await begin(locks);
+  const waited = await createLocks(t, server, {namespace}).acquire('waited');
+  const wait = locks.acquire('waited');
+  await until(async () => (await advisoryLocks(server, namespace)) === 2);
   const filler = server.client();
   await filler.connect();
   t.teardown(() => filler.end());
@@ -588,15 +616,19 @@ test('where the lock table of the server is full, calls are told so, and all els
   // Room for some of the calls below, so that the statement fails halfway.
   await filler.query(`SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, 50) n`);
   const calls = Array.from({length: 100}, (_, n) => locks.acquire(`key ${n}`));
-  const question = locks.isLocked('another');
-  for (const call of [...calls, question]) {
+  // A question of a key takes nothing from whoever holds it or waits for it.
+  const questions = ['another', 'waited'].map((key) => locks.isLocked(key));
+  for (const call of [...calls, ...questions]) {
     const error = await t.throwsAsync<ErrorLike>(call as Promise<unknown>, {code: 'ERR_LOCK_FULL'});
     t.is((error.cause as ErrorLike).code, '53200');
   }
   t.false(section.signal.aborted);
   await filler.query('SELECT pg_advisory_unlock_all()');
-  t.is(await advisoryLocks(server, namespace), 1);
+  t.is(await advisoryLocks(server, namespace), 2);
   t.is(await locks.withLock('key 0', () => 'room again'), 'room again');
+  waited.release();
+  (await wait).release();
+  t.false(section.signal.aborted);
   section.end();
   await section.call;
   await until(async () => (await advisoryLocks(server, namespace)) === 0);
