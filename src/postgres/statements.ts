@@ -135,7 +135,7 @@ SELECT pg_catalog.count(CASE l.mode
   WHEN 'ShareLock' THEN pg_catalog.pg_advisory_unlock_shared(${NUMBER})
   ELSE pg_catalog.pg_advisory_unlock(${NUMBER}) END)::text AS given_up
 FROM ${ADVISORY_LOCKS} AND l.pid = pg_catalog.pg_backend_pid()
-  AND ${NUMBER} IN (SELECT unnest(ARRAY[lock, bell]) FROM ${ASKED} WHERE ask <> 'q')`;
+  AND ${NUMBER} IN (SELECT pg_catalog.unnest(ARRAY[lock, bell]) FROM ${ASKED} WHERE ask <> 'q')`;
 
 /** The answer tells whether a new session can be used for locks. This comes before any setting. */
 export const CHECK = `
