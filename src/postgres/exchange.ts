@@ -290,13 +290,13 @@ export class Exchange {
     this.#asking = [];
     const askers: Asker[] = [];
     eachInMap(this.#askers, (asker) => (askers[askers.length] = asker));
-    // Whatever the user's code looks at, there is no lock that is not known to be lost.
-    const tells = createMap<Asker, () => void>();
+    // Before any holder is told, no lock of this session counts as held: the user's code may use them.
+    const holders: Array<() => void> = [];
     for (const asker of askers) {
       const tell = asker.sessionLost(error);
-      if (tell !== undefined) tells.set(asker, tell);
+      if (tell !== undefined) holders[holders.length] = tell;
     }
-    eachInMap(tells, (tell) => tell());
+    for (const tell of holders) tell();
     // If each session failed at its first statement, there would be one after the other without a pause.
     if (this.#isProven) this.#askAll();
     else this.#failed(error);

@@ -1,4 +1,4 @@
-/** Locks across processes and machines, on PostgreSQL. For Node.js, on which alone it is tested. */
+/** Locks across processes and machines, on PostgreSQL. For Node.js, Bun and Deno. */
 
 export {createPostgresLocks} from './postgresLocks.js';
 export {fromPostgresJs} from './postgresJs.js';

@@ -24,8 +24,9 @@ const CONNECTING_MILLISECONDS = 10_000;
  * The server gives up a client that it no longer hears after 30 seconds. These two add up to far less,
  * so a holder is told that it has lost the lock before anybody else can get it.
  *
- * A process that was suspended, or a thread that was blocked, asks late. Then the answer may take less
- * time, so that the holder is told in time even so, if it still can be.
+ * A process that was suspended, or a thread that was blocked, asks late. So an answer has to come
+ * within 25 seconds of the last statement that was answered, or within half a second if it is too late
+ * for that. Then the holder is told in time even so, if it still can be.
  */
 const SILENCE_MILLISECONDS = 5000;
 const ANSWER_MILLISECONDS = {most: 5000, least: 500};

@@ -55,7 +55,7 @@ const programs = {
   },
 
   async 'holds a lock until it is lost'() {
-    const locks = create({onLost: () => console.log('lost')});
+    const locks = create({onLost: ({error}) => console.log(error.cause.message)});
     await locks.withLock('key', ({signal}) => {
       console.log('inside');
       return new Promise((resolve) => signal.addEventListener('abort', resolve));
